@@ -1,0 +1,38 @@
+"""Training diagnostics for Keras 3: what gradients, updates and effective learning rates did.
+
+Names are imported when they are first used: TensorBoard loads every installed plugin at start,
+and reading a record needs neither Keras nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_l4 import callbacks, optimizers
+    from keras_l4.events import Run, load
+    from keras_l4.recorder.block import StepBlock
+
+__version__ = "0.1.0"
+
+__all__ = ["Run", "StepBlock", "__version__", "callbacks", "load", "optimizers"]
+
+_SUBMODULES = ("callbacks", "optimizers")
+_HOMES = {
+    "Run": "keras_l4.events",
+    "StepBlock": "keras_l4.recorder.block",
+    "load": "keras_l4.events",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

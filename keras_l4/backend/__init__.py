@@ -1,0 +1,23 @@
+"""The few places where TensorFlow, JAX and torch differ, and where private Keras names are used.
+
+`tensorflow.py`, `jax.py` and `torch.py` have the same functions; only that of the active Keras
+backend is ever imported.
+"""
+
+from keras_l4.backend.active import *  # noqa: F403
+from keras_l4.backend.bits import is_nonzero, is_subnormal
+from keras_l4.backend.fit_guard import guard_fit, on_fit_exit
+from keras_l4.backend.keras_private import (
+    accumulators,
+    clip,
+    clips,
+    implementation,
+    inner_optimizer,
+    loss_scale,
+    raw_iterations,
+    save_as,
+    save_like,
+    variable_index,
+    variable_key,
+)
+from keras_l4.backend.norms import exact_norms

@@ -1,0 +1,39 @@
+"""The end of `fit`, however it ends: Keras calls no callback when `fit` raises."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+
+_running: ContextVar[contextlib.ExitStack | None] = ContextVar("running_fit", default=None)
+
+
+@functools.cache
+def guard_fit() -> None:
+    """Makes every `keras.Model.fit` from now on run what `on_fit_exit` was given.
+
+    There is no other hook: only something around `fit` sees an exception in the data, in
+    another callback, or a KeyboardInterrupt, and it has to be there before `fit` is entered.
+    """
+    fit = keras.Model.fit
+
+    @functools.wraps(fit)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.ExitStack() as stack:
+            token = _running.set(stack)
+            stack.callback(_running.reset, token)
+            return fit(*args, **kwargs)
+
+    keras.Model.fit = guarded
+
+
+def on_fit_exit(function: Callable[[], None]) -> None:
+    """Calls `function` when the `fit` that is running in this thread ends, also by an exception."""
+    running = _running.get()
+    if running is not None:
+        running.callback(function)

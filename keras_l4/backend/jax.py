@@ -1,0 +1,163 @@
+"""JAX: state is passed through the jitted step, at the tail of the optimizer's variables.
+
+It is there only while the step runs, so that whatever saves a model never meets it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+Ring = keras.Variable
+_INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
+_exposed: contextvars.ContextVar[tuple[Ring, ...]] = contextvars.ContextVar("rings", default=())
+
+
+def ring(name: str, shape: tuple[int, ...], dtype: str) -> Ring:
+    """A device variable of zeros."""
+    return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
+
+
+def write(ring: Ring, index: Any, row: Any) -> None:
+    """ring[index] = row; in place where the buffer is donated."""
+    ring.assign(_updated(ring, index, row))
+
+
+def _updated(ring: Ring, index: Any, row: Any) -> Any:
+    row = jnp.asarray(row, ring.dtype)
+    return jax.lax.dynamic_update_index_in_dim(ring.value, row, index, axis=0)
+
+
+def read(ring: Ring) -> np.ndarray:
+    """A copy on the host."""
+    return np.array(ring.value)
+
+
+def whole_gradient(gradient: Any) -> Any:
+    """The gradient itself: JAX has no sparse ones.
+
+    The barrier keeps XLA from sharing g² with the update: it would then round the update
+    differently from a run that is not recorded.
+    """
+    return jax.lax.optimization_barrier(gradient)
+
+
+def is_sparse(gradient: Any) -> bool:
+    return False
+
+
+def value(variable: Any) -> Any:
+    """The variable's array as it is now."""
+    return jax.lax.optimization_barrier(jnp.asarray(variable))
+
+
+def snapshot(wanted: Any, variables: Sequence[Any], static_shapes: bool) -> list[Any]:
+    """The variables as they are now: arrays do not change."""
+    return [v.value for v in variables]
+
+
+def branch(
+    wanted: Any,
+    measure: Callable[[], tuple[Sequence[Any], Any]],
+    otherwise: Callable[[], Sequence[Any]],
+    samples: Ring,
+    index: Any,
+) -> Sequence[Any]:
+    """`measure()` where `wanted`, its sample written to `samples[index]`; else `otherwise()`."""
+
+    def taken() -> tuple[Sequence[Any], Any]:
+        measured, sample = measure()
+        return measured, _updated(samples, index, sample)
+
+    measured, written = jax.lax.cond(wanted, taken, lambda: (otherwise(), samples.value))
+    samples.assign(written)
+    return measured
+
+
+def widen(x: Any) -> Any:
+    """Float32 for anything narrower."""
+    return x if x.dtype in (jnp.float32, jnp.float64) else x.astype(jnp.float32)
+
+
+def cheap_norms(tensors: Sequence[Any]) -> Any:
+    """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
+    sums = [jnp.sum(jnp.square(widen(x))) for x in tensors]
+    return jnp.stack([jnp.sqrt(s).astype(jnp.float32) for s in sums])
+
+
+def means(tensors: Sequence[Any]) -> Any:
+    """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
+    return jnp.stack([jnp.mean(widen(x)) if x.size else jnp.float32(0) for x in map(_array, tensors)])
+
+
+def _array(x: Any) -> Any:
+    return jnp.asarray(x)
+
+
+def maximum(x: Any) -> Any:
+    """Largest element; NaN where there is one, 0 for an empty tensor."""
+    return jnp.max(x) if x.size else jnp.zeros((), x.dtype)
+
+
+def count(mask: Any) -> Any:
+    """Number of true elements."""
+    return jnp.sum(mask, dtype=jnp.int32)
+
+
+def is_nan(x: Any) -> Any:
+    return jnp.isnan(x)
+
+
+def is_inf(x: Any) -> Any:
+    return jnp.isinf(x)
+
+
+def magnitude_bits(x: Any) -> Any:
+    """The bits without that of the sign."""
+    integer = _INTEGERS[x.dtype.itemsize]
+    return jax.lax.bitcast_convert_type(x, integer) & jnp.iinfo(integer).max
+
+
+def strided_sample(x: Any, stride: int) -> Any:
+    """Every `stride`-th element in float32."""
+    return jnp.ravel(x)[::stride].astype(jnp.float32)
+
+
+@contextlib.contextmanager
+def exposed(rings: Sequence[Ring]) -> Iterator[None]:
+    """Where the step function is made or run, `optimizer.variables` ends with the rings."""
+    token = _exposed.set(tuple(rings))
+    try:
+        yield
+    finally:
+        _exposed.reset(token)
+
+
+def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
+    """The rings that `optimizer.variables` shows at this moment, in this thread."""
+    return list(rings) if rings and _exposed.get()[:1] == tuple(rings[:1]) else []
+
+
+def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]) -> Any:
+    """The step function that takes the rings along."""
+
+    def with_rings(state: Sequence[Any], iterator: Any) -> tuple[Any, Any]:
+        trainable, non_trainable, optimizer, metrics = state
+        held = rings()
+        with exposed(held):
+            carried = [*optimizer, *(ring.value for ring in held)]
+            logs, state = step_function((trainable, non_trainable, carried, metrics), iterator)
+        trainable, non_trainable, carried, metrics = state
+        for ring, array in zip(held, carried[len(optimizer) :], strict=True):
+            # `assign` costs more than a small model's step; Keras' own trainer does the same.
+            ring._value = array
+        return logs, (trainable, non_trainable, carried[: len(optimizer)], metrics)
+
+    return with_rings

@@ -1,0 +1,47 @@
+"""Euclidean norms that are right wherever they fit into float32: cheap first, exact only then."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_l4.backend.active import cheap_norms, maximum, widen
+
+# A square below float32's smallest normal number may be flushed to zero. Where the sum of
+# squares is at least this much per element, all that was lost is less than 1e-6 of it.
+_LEAST_SQUARE = float(np.finfo(np.float32).tiny) * 1e6
+_SIZE_OF_A_SPARSE_GRADIENT = 2**24
+
+
+def exact_norms(tensors: Sequence[Any]) -> Any:
+    """Euclidean norms, `float32[len(tensors)]`.
+
+    A tensor whose sum of squares over- or underflows is divided by its largest element first,
+    s √Σ(x/s)². NaN and Inf elements give NaN and Inf; so does a norm beyond float32.
+    """
+    cheap = cheap_norms(tensors)
+    floor = ops.convert_to_tensor([_floor(x) for x in tensors], dtype="float32")
+    right = ops.logical_and(cheap >= floor, cheap < np.inf)
+    return ops.cond(
+        ops.all(right),
+        lambda: cheap,
+        lambda: ops.where(right, cheap, ops.stack([_scaled_norm(x) for x in tensors])),
+    )
+
+
+def _floor(tensor: Any) -> float:
+    known = None not in tensor.shape
+    size = math.prod(tensor.shape) if known else _SIZE_OF_A_SPARSE_GRADIENT
+    return math.sqrt(size * _LEAST_SQUARE)
+
+
+def _scaled_norm(tensor: Any) -> Any:
+    x = widen(tensor)
+    largest = maximum(ops.abs(x))
+    usable = ops.logical_and(largest > 0, largest < np.inf)
+    scale = ops.where(usable, largest, ops.ones_like(largest))
+    return ops.cast(scale * ops.sqrt(ops.sum(ops.square(x / scale))), "float32")

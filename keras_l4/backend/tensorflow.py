@@ -1,0 +1,153 @@
+"""TensorFlow: state is held in variables that the traced step captures."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+Ring = keras.Variable
+_INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
+
+
+def ring(name: str, shape: tuple[int, ...], dtype: str) -> Ring:
+    """A device variable of zeros, created outside of any graph."""
+    with tf.init_scope():
+        return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
+
+
+def write(ring: Ring, index: Any, row: Any) -> None:
+    """ring[index] = row, in place."""
+    ring.value.scatter_nd_update([[index]], [tf.cast(row, ring.dtype)])
+
+
+def read(ring: Ring) -> np.ndarray:
+    """A copy on the host."""
+    return np.array(ring.numpy())
+
+
+def whole_gradient(gradient: Any) -> Any:
+    """The gradient as a dense tensor; of a sparse one the rows that occur, repetitions summed."""
+    if not is_sparse(gradient):
+        return tf.convert_to_tensor(gradient)
+    rows, positions = tf.unique(gradient.indices)
+    return tf.math.unsorted_segment_sum(gradient.values, positions, tf.size(rows))
+
+
+def is_sparse(gradient: Any) -> bool:
+    return isinstance(gradient, tf.IndexedSlices)
+
+
+def value(variable: Any) -> Any:
+    """The variable's tensor as it is now."""
+    return tf.convert_to_tensor(variable)
+
+
+def snapshot(wanted: Any, variables: Sequence[Any], static_shapes: bool) -> list[Any]:
+    """The variables as they are now, where `wanted`; anything otherwise.
+
+    A tensor that is held across an assignment makes TensorFlow copy the variable. A branch that
+    is not taken returns empty tensors instead, which XLA's static shapes do not allow.
+    """
+    if wanted is True or static_shapes or tf.executing_eagerly():
+        return [tf.identity(v) for v in variables]
+    empty = [tf.zeros((0,) * len(v.shape), v.dtype) for v in variables]
+    taken = tf.cond(wanted, lambda: [tf.identity(v) for v in variables], lambda: empty)
+    return [tf.ensure_shape(x, [None] * len(x.shape)) for x in taken]
+
+
+def branch(
+    wanted: Any,
+    measure: Callable[[], tuple[Sequence[Any], Any]],
+    otherwise: Callable[[], Sequence[Any]],
+    samples: Ring,
+    index: Any,
+) -> Sequence[Any]:
+    """`measure()` where `wanted`, its sample written to `samples[index]`; else `otherwise()`."""
+
+    def taken() -> Sequence[Any]:
+        measured, sample = measure()
+        write(samples, index, sample)
+        return measured
+
+    return tf.cond(wanted, taken, otherwise)
+
+
+def widen(x: Any) -> Any:
+    """Float32 for anything narrower."""
+    return x if x.dtype in (tf.float32, tf.float64) else tf.cast(x, tf.float32)
+
+
+def cheap_norms(tensors: Sequence[Any]) -> Any:
+    """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
+    # One kernel a tensor, and kernels are what costs on the CPU.
+    halves = [tf.cast(tf.nn.l2_loss(widen(x)), tf.float64) for x in tensors]
+    return tf.cast(tf.sqrt(2 * tf.stack(halves)), tf.float32)
+
+
+def means(tensors: Sequence[Any]) -> Any:
+    """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
+    return tf.stack([_or_zero(x, lambda x: tf.reduce_mean(widen(x))) for x in tensors])
+
+
+def maximum(x: Any) -> Any:
+    """Largest element; NaN where there is one, 0 for an empty tensor."""
+    return _or_zero(x, _largest)
+
+
+def _largest(x: Any) -> Any:
+    nan = tf.constant(np.nan, x.dtype)
+    return tf.where(tf.reduce_any(tf.math.is_nan(x)), nan, tf.reduce_max(x))
+
+
+def _or_zero(x: Any, reduction: Callable[[Any], Any]) -> Any:
+    size = x.shape.num_elements()
+    if size == 0:
+        return tf.zeros((), x.dtype)
+    if size is None:
+        return tf.where(tf.size(x) > 0, reduction(x), tf.zeros((), x.dtype))
+    return reduction(x)
+
+
+def count(mask: Any) -> Any:
+    """Number of true elements."""
+    return tf.math.count_nonzero(mask, dtype=tf.int64)
+
+
+def is_nan(x: Any) -> Any:
+    return tf.math.is_nan(x)
+
+
+def is_inf(x: Any) -> Any:
+    return tf.math.is_inf(x)
+
+
+def magnitude_bits(x: Any) -> Any:
+    """The bits without that of the sign."""
+    integer = _INTEGERS[x.dtype.size]
+    return tf.bitwise.bitwise_and(tf.bitcast(x, integer), integer.max)
+
+
+def strided_sample(x: Any, stride: int) -> Any:
+    """Every `stride`-th element in float32."""
+    return tf.cast(tf.reshape(x, [-1])[::stride], tf.float32)
+
+
+@contextlib.contextmanager
+def exposed(rings: Sequence[Ring]) -> Iterator[None]:
+    """Where the step function is made or run: nothing to do, since it captures the rings."""
+    yield
+
+
+def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
+    """The rings that `optimizer.variables` shows at this moment: none."""
+    return []
+
+
+def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]) -> Any:
+    """The step function that takes the rings along: it does so by itself."""
+    return step_function

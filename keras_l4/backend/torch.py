@@ -1,0 +1,129 @@
+"""torch: eager, so that branches are Python's and state is written in place."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+
+Ring = keras.Variable
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def ring(name: str, shape: tuple[int, ...], dtype: str) -> Ring:
+    """A device variable of zeros."""
+    return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
+
+
+def write(ring: Ring, index: Any, row: Any) -> None:
+    """ring[index] = row, in place."""
+    ring.value[index] = torch.as_tensor(row, device=ring.value.device).to(ring.value.dtype)
+
+
+def read(ring: Ring) -> np.ndarray:
+    """A copy on the host."""
+    return np.array(ring.value.detach().cpu())
+
+
+def whole_gradient(gradient: Any) -> Any:
+    """The gradient, dense: torch embeddings of Keras are."""
+    return gradient.detach()
+
+
+def is_sparse(gradient: Any) -> bool:
+    return False
+
+
+def value(variable: Any) -> Any:
+    """The variable's tensor as it is now."""
+    return variable.value.detach()
+
+
+def snapshot(wanted: Any, variables: Sequence[Any], static_shapes: bool) -> list[Any]:
+    """Copies of the variables where `wanted`; anything otherwise."""
+    values = [v.value.detach() for v in variables]
+    return [x.clone() for x in values] if wanted else values
+
+
+def branch(
+    wanted: Any,
+    measure: Callable[[], tuple[Sequence[Any], Any]],
+    otherwise: Callable[[], Sequence[Any]],
+    samples: Ring,
+    index: Any,
+) -> Sequence[Any]:
+    """`measure()` where `wanted`, its sample written to `samples[index]`; else `otherwise()`."""
+    if not wanted:
+        return otherwise()
+    measured, sample = measure()
+    write(samples, index, sample)
+    return measured
+
+
+def widen(x: Any) -> Any:
+    """Float32 for anything narrower."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.to(torch.float32)
+
+
+def cheap_norms(tensors: Sequence[Any]) -> Any:
+    """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
+    norms = torch._foreach_norm([widen(x) for x in tensors])
+    return torch.stack([norm.to(torch.float32) for norm in norms])
+
+
+def means(tensors: Sequence[Any]) -> Any:
+    """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
+    return torch.stack([_mean(widen(keras.ops.convert_to_tensor(x))) for x in tensors])
+
+
+def _mean(x: Any) -> Any:
+    return x.mean().to(torch.float32) if x.numel() else x.new_zeros((), dtype=torch.float32)
+
+
+def maximum(x: Any) -> Any:
+    """Largest element; NaN where there is one, 0 for an empty tensor."""
+    return x.max() if x.numel() else x.new_zeros(())
+
+
+def count(mask: Any) -> Any:
+    """Number of true elements."""
+    return torch.count_nonzero(mask)
+
+
+def is_nan(x: Any) -> Any:
+    return torch.isnan(x)
+
+
+def is_inf(x: Any) -> Any:
+    return torch.isinf(x)
+
+
+def magnitude_bits(x: Any) -> Any:
+    """The bits without that of the sign."""
+    integer = _INTEGERS[x.dtype.itemsize]
+    return x.contiguous().view(integer) & torch.iinfo(integer).max
+
+
+def strided_sample(x: Any, stride: int) -> Any:
+    """Every `stride`-th element in float32."""
+    return x.detach().reshape(-1)[::stride].to(torch.float32)
+
+
+@contextlib.contextmanager
+def exposed(rings: Sequence[Ring]) -> Iterator[None]:
+    """Where the step function is made or run: nothing to do, since it captures the rings."""
+    yield
+
+
+def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
+    """The rings that `optimizer.variables` shows at this moment: none."""
+    return []
+
+
+def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]) -> Any:
+    """The step function that takes the rings along: it does so by itself."""
+    return step_function

@@ -1,0 +1,7 @@
+"""TensorBoard event files: what was recorded, written and read back without TensorFlow."""
+
+from keras_l4.events.reader import last_step
+from keras_l4.events.run import Run, load
+from keras_l4.events.writer import BlockWriter
+
+__all__ = ["BlockWriter", "Run", "last_step", "load"]

@@ -1,0 +1,39 @@
+"""Where in a log directory the run is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from keras_l4.events.eventfile import PATTERN
+from keras_l4.events.reader import event_files
+
+_FOLDER = "diagnostics"
+
+
+def find_run(log_dir: Path, optimizer: str | None) -> Path:
+    """The folder of the run that the arguments of `load` mean, which has event files of ours."""
+    if not log_dir.is_dir():
+        raise FileNotFoundError(f"log_dir={os.fspath(log_dir)!r}: there is no such folder.")
+    root = log_dir / _FOLDER if (log_dir / _FOLDER).is_dir() else log_dir
+    runs = _runs(root)
+    if not runs:
+        raise ValueError(
+            f"log_dir={os.fspath(log_dir)!r} holds no record of keras_l4. Expected event files "
+            f"({PATTERN}) that keras_l4 wrote in {root} or in folders of it; found "
+            f"{sorted(path.name for path in root.iterdir())}."
+        )
+    if optimizer is None and len(runs) == 1:
+        return next(iter(runs.values()))
+    if optimizer not in runs:
+        raise ValueError(
+            f"optimizer={optimizer!r}: {root} holds the runs {sorted(runs)}. "
+            "Pass the name of one of them."
+        )
+    return runs[optimizer]
+
+
+def _runs(root: Path) -> dict[str, Path]:
+    """Name to folder: the folder itself (under its own name) and those in it."""
+    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
+    return {path.name: path for path in folders if event_files(path)}

@@ -1,0 +1,83 @@
+"""The segments of a run put together: what a resumed run superseded is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from keras_l4.recorder.block import Series, StepBlock
+
+
+def join(segments: Iterable[Sequence[StepBlock]]) -> tuple[list[StepBlock], int]:
+    """Blocks whose steps strictly increase, and the number of steps that were dropped.
+
+    A segment that does not go on where the rows before it end was resumed from an older
+    checkpoint, or is a new run: it supersedes all rows with its first `iterations` or more.
+    """
+    kept: list[StepBlock] = []
+    num_superseded = 0
+    for segment in filter(None, segments):
+        before = sum(map(len, kept))
+        kept = _drop_superseded(kept, segment[0])
+        num_superseded += before - sum(map(len, kept))
+        kept += segment
+    return kept, num_superseded
+
+
+def _drop_superseded(blocks: list[StepBlock], new: StepBlock) -> list[StepBlock]:
+    if not blocks or _continues(blocks[-1], new):
+        return blocks
+    first = new.iterations[0]
+    kept = (
+        select(block, (block.iterations < first) & (block.steps < new.steps[0])) for block in blocks
+    )
+    return [block for block in kept if len(block)]
+
+
+def _continues(last: StepBlock, new: StepBlock) -> bool:
+    """A skipped step leaves `iterations` as they are, so the next may have the same."""
+    next_iteration = last.iterations[-1] + (not last.skipped[-1])
+    return bool(next_iteration <= new.iterations[0] and last.steps[-1] < new.steps[0])
+
+
+def select(block: StepBlock, keep: np.ndarray) -> StepBlock:
+    """The steps of `block` where `keep`, `bool[steps]`, is true."""
+    if keep.all():
+        return block
+
+    def rows(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: array[keep[block.rows(name)]] for name, array in arrays.items()}
+
+    return replace(
+        block,
+        steps=block.steps[keep],
+        iterations=block.iterations[keep],
+        epochs=block.epochs[keep],
+        batches=block.batches[keep],
+        learning_rate=block.learning_rate[keep],
+        loss_scale=block.loss_scale[keep],
+        skipped=block.skipped[keep],
+        loss=block.loss[keep],
+        sampled=block.sampled[keep],
+        values=rows(dict(block.values)),
+        layer_values=rows(dict(block.layer_values)),
+    )
+
+
+def concatenate(parts: Sequence[Series], names: Iterable[str]) -> Series:
+    """One series with those of `names` that any part has, NaN where a part does not."""
+    known = set().union(*(part.names for part in parts))
+    names = tuple(name for name in names if name in known)
+    values = [_aligned(part, names) for part in parts]
+    return Series(np.concatenate([part.steps for part in parts]), names, np.concatenate(values))
+
+
+def _aligned(series: Series, names: tuple[str, ...]) -> np.ndarray:
+    if series.names == names:
+        return series.values
+    column = {name: i for i, name in enumerate(names)}
+    out = np.full((len(series.steps), len(names)), np.nan)
+    out[:, [column[name] for name in series.names]] = series.values
+    return out

@@ -1,0 +1,125 @@
+"""Recording: what an optimizer needs to record its own steps."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+import keras
+
+from keras_l4 import backend
+from keras_l4.optimizers._closed_forms import rate_of
+from keras_l4.recorder.recorder import Recorder
+from keras_l4.recorder.settings import Settings
+
+
+class Recording(keras.optimizers.Optimizer):
+    """Mixin in front of a Keras optimizer: it records while it has a recorder.
+
+    It only watches: what is applied is what the optimizer applies without it, and without a
+    recorder it is that optimizer.
+    """
+
+    _recorder: Recorder | None = None
+    _settings: Settings | None = None
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The recorder, while there is one."""
+        return self._recorder
+
+    @classmethod
+    def stock_class(cls) -> type:
+        """The class that an instance goes back to when it stops recording: its own."""
+        return cls
+
+    def start_recording(self, settings: Settings, recorder: Recorder | None = None) -> None:
+        """Records from now on, with `recorder` where there is one for these settings."""
+        self._settings = settings
+        self._recorder = recorder
+        if self.built:
+            self._get_ready(self._trainable_variables)
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether it records, or will from its first step on."""
+        return self._settings is not None
+
+    def stop_recording(self) -> None:
+        """Is a plain optimizer again."""
+        self._settings = self._recorder = None
+
+    @property
+    def variables(self) -> list[Any]:
+        """Those of the optimizer; where a JAX step runs, the rings stand at their end."""
+        rings = [] if self._recorder is None else self._recorder.rings
+        return super().variables + backend.exposed_rings(rings)
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """Applies the gradients, as the optimizer does, and records the step."""
+        if trainable_variables is not None:
+            trainable_variables = list(trainable_variables)
+        self._get_ready(trainable_variables)
+        if self._recorder is None or not len(grads):
+            super().apply(grads, trainable_variables)
+            return
+        update = functools.partial(super().apply, grads, trainable_variables)
+        with self._paused() as recorder:
+            recorder.record(grads, trainable_variables, update)
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Any, trainable_variables: Any
+    ) -> tuple[list[Any], list[Any]]:
+        """Applies the gradients without side effects (JAX), and records the step."""
+        if self._recorder is None:
+            return super().stateless_apply(optimizer_variables, grads, trainable_variables)
+        # `LossScaleOptimizer.stateless_apply` does not go through `apply`: record around it.
+        stateless_apply = super().stateless_apply
+        with self._paused() as recorder:
+            watched, own = self._trainable_variables, self.variables
+
+            def update() -> None:
+                held = optimizer_variables[: len(own)]
+                updated = stateless_apply(held, grads, trainable_variables)
+                for variable, value in zip([*watched, *own], chain(*updated), strict=True):
+                    variable.assign(value)
+
+            state = [*watched, *own, *recorder.rings]
+            before = chain(trainable_variables, optimizer_variables)
+            with keras.StatelessScope(list(zip(state, before, strict=True))) as scope:
+                recorder.record(grads, None, update)
+            after = [scope.get_current_value(variable) for variable in state]
+            return after[: len(watched)], after[len(watched) :]
+
+    def _get_ready(self, variables: Any) -> None:
+        if self._settings is None or self._recorder is not None:
+            return
+        if not self.built:
+            with keras.name_scope(self.name, caller=self):
+                self.build(variables)
+        rate = rate_of(backend.inner_optimizer(self))
+        self._recorder = Recorder(self, self._trainable_variables, rate, self._settings)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        _, (file,) = super().__reduce__()
+        return _revive, (self.stock_class(), file)
+
+    @contextlib.contextmanager
+    def _paused(self) -> Iterator[Recorder]:
+        """Takes the recorder off, so that what `apply` calls in turn is not recorded again."""
+        held = self._settings, self._recorder
+        self._settings = self._recorder = None
+        try:
+            yield held[1]
+        finally:
+            self._settings, self._recorder = held
+
+
+def _revive(cls: Any, file: Any) -> Any:
+    # Keras unpickles by the name it saves, which is that of the stock class.
+    optimizer = cls._unpickle_model(file)
+    optimizer.__class__ = cls
+    return optimizer

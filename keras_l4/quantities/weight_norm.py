@@ -1,0 +1,22 @@
+"""Weight norm: how large a variable is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from keras_l4.quantities._base import SAMPLED, Measured
+
+if TYPE_CHECKING:
+    from keras_l4.recorder.step import Step
+
+
+class WeightNorm(Measured):
+    """Euclidean norm of the variable before the update."""
+
+    name = "weight_norm"
+    unit = "unit of weight"
+    when = SAMPLED
+    pool = "norm"
+
+    def measure(self, step: Step) -> Any:
+        return step.norms(step.weights)

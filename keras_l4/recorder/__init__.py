@@ -1,0 +1,1 @@
+"""How measurements are kept on the device and read from it."""

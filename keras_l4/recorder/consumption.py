@@ -1,0 +1,91 @@
+"""Consumption: from what `apply` is given to the gradient of the whole step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+from keras_l4 import backend
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The gradients of one step, of the recorded variables.
+
+    Attributes:
+        gradients: Of the unscaled loss, averaged over micro-steps, before clipping; empty for a
+            variable that the loss does not reach.
+        consumed: Gives them after clipping; None where nothing is clipped.
+        is_update: Whether this call updates the weights; a micro-step does not.
+        all_dense: Whether none of them is sparse or missing.
+    """
+
+    gradients: list[Any]
+    consumed: Callable[[], list[Any]] | None
+    is_update: Any
+    all_dense: bool
+
+
+class Consumption:
+    """How one optimizer treats gradients before its update rule sees them.
+
+    Args:
+        optimizer: The outermost optimizer.
+        variables: Those it was built with.
+        positions: Which of them are recorded.
+    """
+
+    def __init__(self, optimizer: Any, variables: Sequence[Any], positions: Sequence[int]) -> None:
+        self.optimizer = optimizer
+        self.inner = backend.inner_optimizer(optimizer)
+        self._all = list(variables)
+        self.variables = [variables[i] for i in positions]
+        self.slots = [backend.variable_index(self.inner, v) for v in self.variables]
+
+    def of(self, grads: Sequence[Any], variables: Sequence[Any] | None) -> Taken:
+        """The gradients of this call, in the order of the recorded variables."""
+        pairs = zip(variables or self._all, grads, strict=True)
+        given = [(v, g) for v, g in pairs if g is not None]
+        whole = self._whole(given)
+        keys = [self._key(v) for v, _ in given]
+        consumed = None
+        if backend.clips(self.inner):
+            consumed = lambda: self._pick(keys, backend.clip(self.inner, whole))  # noqa: E731
+        gradients = self._pick(keys, whole)
+        dense = not any(backend.is_sparse(g) for _, g in given) and len(given) == len(self._all)
+        return Taken(gradients, consumed, self._is_update(), dense)
+
+    def clock(self) -> list[Any]:
+        """Nominal learning rate and loss scale of the step that begins, scalars."""
+        scale = backend.loss_scale(self.optimizer)
+        return [self.inner.learning_rate, 1.0 if scale is None else scale]
+
+    def raw_iterations(self) -> Any:
+        """Counts the calls that were not skipped."""
+        return ops.convert_to_tensor(backend.raw_iterations(self.inner))
+
+    def _key(self, variable: Any) -> Any:
+        return backend.variable_key(self.inner, variable)
+
+    def _pick(self, keys: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
+        by_key = dict(zip(keys, gradients, strict=True))
+        missing = ops.zeros((0,), dtype="float32")
+        return [by_key.get(self._key(v), missing) for v in self.variables]
+
+    def _whole(self, given: Sequence[tuple[Any, Any]]) -> list[Any]:
+        gradients = [backend.whole_gradient(g) for _, g in given]
+        scale = backend.loss_scale(self.optimizer)
+        if scale is not None:
+            gradients = [g / ops.cast(scale, g.dtype) for g in gradients]
+        if not self.inner.gradient_accumulation_steps:
+            return gradients
+        held = backend.accumulators(self.inner, [v for v, _ in given])
+        steps = self.inner.gradient_accumulation_steps
+        return [(g + backend.value(a)) / steps for g, a in zip(gradients, held, strict=True)]
+
+    def _is_update(self) -> Any:
+        steps = self.inner.gradient_accumulation_steps
+        return ops.equal((self.raw_iterations() + 1) % steps, 0) if steps else True

@@ -1,0 +1,183 @@
+"""Recorder: measures each step on the device and keeps it in rings until the host reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_l4 import backend
+from keras_l4.recorder.consumption import Consumption, Taken
+from keras_l4.recorder.layout import Layout
+from keras_l4.recorder.rate import AdaptiveRate, Rate
+from keras_l4.recorder.settings import Settings
+from keras_l4.recorder.step import Step
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What is known of a step before its update."""
+
+    taken: Taken
+    norms: Any
+    looked: Any
+    weights: Sequence[Any]
+    clock: list[Any]
+    iterations: Any
+    raw_iterations: Any
+
+
+class Recorder:
+    """Records the steps of one optimizer.
+
+    The rings live on the device: counters (calls, rows, closer looks), rows of floats and of
+    integers as `Layout` says, the mean second moments, and samples.
+
+    Args:
+        optimizer: A built `keras.optimizers.Optimizer`, the outermost one.
+        variables: Those it was built with.
+        rate: Its effective learning rate.
+        settings: What to record.
+
+    Raises:
+        ValueError: `include` and `exclude` leave no variable.
+    """
+
+    def __init__(
+        self, optimizer: Any, variables: Sequence[Any], rate: Rate, settings: Settings
+    ) -> None:
+        self.settings = settings
+        self.rate = rate
+        self.layout, positions = Layout.of(variables, rate, settings)
+        self.consumption = Consumption(optimizer, variables, positions)
+        layout, rows = self.layout, settings.capacity
+        self.counters = backend.ring("keras_l4_counters", (3,), "int")
+        self.floats = backend.ring("keras_l4_floats", (rows, layout.num_floats), "float32")
+        self.integers = backend.ring("keras_l4_integers", (rows, layout.num_integers), "int")
+        self.moments = backend.ring("keras_l4_moments", (len(positions),), "float32")
+        self.samples = backend.ring(
+            "keras_l4_samples", (settings.sample_capacity, layout.num_samples), "float32"
+        )
+
+    @property
+    def rings(self) -> list[Any]:
+        """All that is kept on the device."""
+        return [self.counters, self.floats, self.integers, self.moments, self.samples]
+
+    def record(
+        self, grads: Sequence[Any], variables: Sequence[Any] | None, update: Callable[[], None]
+    ) -> None:
+        """Runs `update`, the optimizer's own step, and records it.
+
+        Args:
+            grads: What `apply` was given: scaled, unclipped, those of one micro-step.
+            variables: The variables they belong to, or None for those it was built with.
+            update: Applies the gradients.
+        """
+        begun = self._begin(grads, variables)
+        update()
+        self._end(begun)
+
+    def _begin(self, grads: Sequence[Any], variables: Sequence[Any] | None) -> _Begun:
+        taken = self.consumption.of(grads, variables)
+        norms = backend.exact_norms(taken.gradients)
+        due = ops.equal(self._counter(1) % self.settings.every, 0)
+        suspicious = ops.logical_not(ops.all(ops.isfinite(norms)))
+        looked = ops.logical_and(taken.is_update, ops.logical_or(due, suspicious))
+        wanted = self.rate.every_update or looked
+        watched = self.consumption.variables
+        return _Begun(
+            taken,
+            norms,
+            looked,
+            backend.snapshot(wanted, watched, self.settings.static_shapes),
+            [ops.cast(x, "float32") for x in self.consumption.clock()],
+            ops.convert_to_tensor(self.consumption.optimizer.iterations),
+            self.consumption.raw_iterations(),
+        )
+
+    def _end(self, begun: _Begun) -> None:
+        skipped = ops.equal(self.consumption.raw_iterations(), begun.raw_iterations)
+        floats, counts, means = backend.branch(
+            begun.looked,
+            lambda: self._look_closer(begun),
+            lambda: self._pass_by(begun, skipped),
+            self.samples,
+            self._counter(2) % self.settings.sample_capacity,
+        )
+        self.moments.assign(means)
+        step = self._step(begun, mean_second_moments=means)
+        every = [quantity.measure(step) for quantity in self.layout.every]
+        index = [self._counter(0), begun.iterations, begun.looked, skipped]
+        row = self._counter(1) % self.settings.capacity
+        backend.write(self.floats, row, _row([*every, *begun.clock, floats], "float32"))
+        backend.write(self.integers, row, _row([*index, counts], self.integers.dtype))
+        advance = [1, ops.logical_or(begun.taken.is_update, skipped), begun.looked]
+        self.counters.assign_add(_row(advance, self.counters.dtype))
+
+    def _look_closer(self, begun: _Begun) -> tuple[Sequence[Any], Any]:
+        moments = self._second_moments()
+        means = backend.means(moments)
+        step = self._step(begun, second_moments=moments, mean_second_moments=means)
+        floats = [quantity.measure(step) for quantity in self.layout.closer]
+        counts = [quantity.measure(step) for quantity in self.layout.counts]
+        return (_row(floats, "float32"), _row(counts, self.integers.dtype), means), self._sample(step)
+
+    def _pass_by(self, begun: _Begun, skipped: Any) -> Sequence[Any]:
+        num = len(self.layout.variables)
+        floats = ops.zeros((num * len(self.layout.closer),), "float32")
+        counts = ops.zeros((num * len(self.layout.counts),), self.integers.dtype)
+        return floats, counts, self._mean_second_moments(begun, skipped)
+
+    def _mean_second_moments(self, begun: _Begun, skipped: Any) -> Any:
+        """From the recursion of the gradient's norm where it holds, else from the slots."""
+        if not isinstance(self.rate, AdaptiveRate):
+            return ops.convert_to_tensor(self.moments)
+        taken = begun.taken
+        if not (self.rate.recursive and taken.all_dense and taken.consumed is None):
+            return backend.means(self._second_moments())
+        sizes = np.maximum(self.layout.sizes, 1).astype("float32")
+        mean_square = ops.divide(ops.square(begun.norms), sizes)
+        applied = ops.logical_and(taken.is_update, ops.logical_not(skipped))
+        held = ops.convert_to_tensor(self.moments)
+        return ops.where(applied, self.rate.advance(held, mean_square), held)
+
+    def _second_moments(self) -> list[Any]:
+        if isinstance(self.rate, AdaptiveRate):
+            return [backend.value(x) for x in self.rate.second_moments(self.consumption.slots)]
+        return [ops.zeros((0,), "float32") for _ in self.layout.variables]
+
+    def _step(self, begun: _Begun, **known: Any) -> Step:
+        return Step(
+            rate=self.rate,
+            sizes=self.layout.sizes,
+            gradients=begun.taken.gradients,
+            gradient_norms=begun.norms,
+            consumed=begun.taken.consumed,
+            weights=begun.weights,
+            weights_after=[backend.value(v) for v in self.consumption.variables],
+            **known,
+        )
+
+    def _sample(self, step: Step) -> Any:
+        kinds = [step.second_moments] if self.layout.with_second_moments else []
+        kinds += [step.gradients] if self.layout.with_gradients else []
+        parts = [
+            backend.strided_sample(x, stride)
+            for tensors in kinds
+            for x, stride in zip(tensors, self.layout.strides, strict=True)
+        ]
+        return ops.concatenate(parts) if parts else ops.zeros((1,), "float32")
+
+    def _counter(self, position: int) -> Any:
+        return ops.convert_to_tensor(self.counters)[position]
+
+
+def _row(parts: Sequence[Any], dtype: str) -> Any:
+    """The parts, scalars or vectors, one after the other."""
+    if not parts:
+        return ops.zeros((0,), dtype)
+    return ops.concatenate([ops.reshape(ops.cast(part, dtype), (-1,)) for part in parts])

@@ -1,0 +1,30 @@
+"""Settings: what to record, and how much room there is for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to record, and how much room there is for it.
+
+    Attributes:
+        quantities: Names from `keras_l4.quantities.registry()`; empty for all of them.
+        every: Steps between two that are looked at closely.
+        capacity: Steps that the ring holds.
+        sample_capacity: Closely looked at steps of which the ring holds samples.
+        include: Regular expression; only variables whose path it matches are recorded.
+        exclude: Regular expression; variables whose path it matches are not.
+        gradient_samples: Whether to keep a sample of each gradient, for histograms.
+        static_shapes: Whether XLA compiles the step.
+    """
+
+    quantities: tuple[str, ...] = ()
+    every: int = 10
+    capacity: int = 128
+    sample_capacity: int = 1
+    include: str | None = None
+    exclude: str | None = None
+    gradient_samples: bool = False
+    static_shapes: bool = False

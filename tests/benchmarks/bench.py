@@ -1,0 +1,79 @@
+"""What recording costs: wall time per step relative to stock Keras, as Markdown and JSON.
+
+    python tests/benchmarks/bench.py --json bench.json
+
+Keras fixes its backend on import, so each backend is measured in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from machine import describe
+from promise import BUDGETS
+from ratios import Result
+from table import report
+
+BACKENDS = ("tensorflow", "jax", "torch")
+FULL = {"pairs": 7, "seconds": 0.75, "min_steps": 100}
+QUICK = {"pairs": 3, "seconds": 0.3, "min_steps": 30}
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line. KERAS_BACKEND, where set, is the default of --backends."""
+    active = os.environ.get("KERAS_BACKEND")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--backends", nargs="+", choices=BACKENDS, default=[active] if active else BACKENDS)
+    add("--models", nargs="+", choices=BUDGETS, default=list(BUDGETS))
+    add("--pairs", type=int, help="rounds; 7, or 3 with --quick")
+    add("--quick", action="store_true", help="short fits, no alternatives, no scaling")
+    add("--scaling", action=argparse.BooleanOptionalAction, help="10, 100 and 1000 variables")
+    add("--json", type=Path, help="write all timings to this file")
+    return parser.parse_args(arguments)
+
+
+def request(options: argparse.Namespace) -> dict[str, Any]:
+    """What a worker is asked to measure."""
+    effort = QUICK if options.quick else FULL
+    return {
+        "models": options.models,
+        "effort": effort | ({"pairs": options.pairs} if options.pairs else {}),
+        "alternatives": not options.quick,
+        "scaling": not options.quick if options.scaling is None else options.scaling,
+    }
+
+
+def measure(backend: str, wanted: dict[str, Any]) -> list[Result]:
+    """Runs a worker on the backend."""
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "KERAS_BACKEND": backend}
+    worker = Path(__file__).with_name("worker.py")
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("request.json", "results.json")]
+        files[0].write_text(json.dumps(wanted))
+        subprocess.run([sys.executable, worker, *files], env=environment, check=True)
+        return json.loads(files[1].read_text())
+
+
+def main(arguments: list[str]) -> int:
+    """Returns 1 where a contender failed."""
+    options = parse(arguments)
+    machine, wanted = describe(), request(options)
+    results = [result for backend in options.backends for result in measure(backend, wanted)]
+    if options.json:
+        run = {"machine": machine, "request": wanted, "results": results}
+        options.json.write_text(json.dumps(run, indent=1))
+    print("\n".join(f"{name}: {value}" for name, value in machine.items()), end="\n\n")
+    print(report(results))
+    return int(any(result["failures"] for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

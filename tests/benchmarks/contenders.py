@@ -1,0 +1,70 @@
+"""Who is measured: stock Keras (twice, which shows the noise) and keras_l4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+from promise import BASELINE, CONTROL, SUBJECT
+
+Callbacks = list[keras.callbacks.Callback]
+
+
+def plain_model(_folder: Path) -> type[keras.Model]:
+    """Nothing to prepare."""
+    return keras.Model
+
+
+def no_callbacks(_log_dir: Path) -> Callbacks:
+    """Nothing is watched."""
+    return []
+
+
+def training_diagnostics(log_dir: Path) -> Callbacks:
+    """keras_l4 with its default settings."""
+    try:
+        from keras_l4.callbacks import TrainingDiagnostics
+    except ImportError as error:
+        raise ImportError(
+            f"The contender '{SUBJECT}' needs keras_l4.callbacks.TrainingDiagnostics, which could "
+            f"not be imported ({error}). Install the repository first: pip install -e ."
+        ) from error
+    return [TrainingDiagnostics(str(log_dir))]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to train.
+
+    Args:
+        name: As it is called in the tables.
+        prepare: Called once with a folder of its own before the model is built; returns the
+            class to build it with.
+        callbacks: Called before every fit with a fresh log directory, as users do.
+        own_process: True for what switches state of the whole process.
+        record: The part of the log directory whose size is reported.
+    """
+
+    name: str
+    prepare: Callable[[Path], type[keras.Model]] = plain_model
+    callbacks: Callable[[Path], Callbacks] = no_callbacks
+    own_process: bool = False
+    record: str = "."
+
+
+ESSENTIAL = [
+    Contender(BASELINE),
+    Contender(CONTROL),
+    Contender(SUBJECT, callbacks=training_diagnostics, record="diagnostics"),
+]
+
+
+def alternatives() -> list[Contender]:
+    """What the active backend offers today."""
+    if keras.backend.backend() != "tensorflow":
+        return []
+    import tensorflow_alternatives
+
+    return tensorflow_alternatives.ALTERNATIVES

@@ -1,0 +1,101 @@
+"""Interleaved timing: in each round every contender trains once, in a shuffled order."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import keras
+from contenders import Contender
+from entrants import Entrant, enter
+from models import Workload
+from promise import BASELINE
+
+# Bounds the memory of the synthetic data.
+MAX_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: number of rounds, least seconds and least steps of a timed fit."""
+
+    pairs: int
+    seconds: float
+    min_steps: int
+
+
+@dataclass
+class Series:
+    """One value a round: seconds of a fit of one step and of a full fit, bytes recorded by it."""
+
+    start_seconds: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    record_bytes: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Result:
+    """One workload on one backend; `failures` maps a contender to its error message."""
+
+    backend: str
+    model: str
+    batch_size: int
+    variables: int
+    steps: int
+    series: dict[str, Series]
+    failures: dict[str, str]
+
+
+def measure(
+    workload: Workload, contenders: list[Contender], effort: Effort, folder: Path
+) -> Result:
+    """Trains a model for each contender, one of which must be BASELINE: it sets the steps."""
+    failures: dict[str, str] = {}
+    with ExitStack() as stack:
+        entrants = {}
+        for contender in contenders:
+            try:
+                entrants[contender.name] = _warm(contender, workload, effort, folder, stack)
+            except Exception as error:  # One that breaks must not cost the others their numbers.
+                failures[contender.name] = f"{type(error).__name__}: {error}"
+        steps = _steps(entrants[BASELINE], effort)
+        series = _interleaved(entrants, steps, effort.pairs)
+    return _result(workload, steps, series, failures)
+
+
+def _warm(
+    contender: Contender, workload: Workload, effort: Effort, folder: Path, stack: ExitStack
+) -> Entrant:
+    entrant = enter(contender, workload, folder)
+    stack.callback(entrant.close)
+    # The first fit traces and compiles; the second meets what happens only every so many steps.
+    entrant.fit(1)
+    entrant.fit(effort.min_steps)
+    return entrant
+
+
+def _steps(baseline: Entrant, effort: Effort) -> int:
+    step_seconds = baseline.fit(effort.min_steps).seconds / effort.min_steps
+    return min(max(round(effort.seconds / step_seconds), effort.min_steps), MAX_STEPS)
+
+
+def _interleaved(entrants: dict[str, Entrant], steps: int, pairs: int) -> dict[str, Series]:
+    series = {name: Series() for name in entrants}
+    shuffle = Random(0)
+    for _ in range(pairs):
+        for name in shuffle.sample(list(entrants), len(entrants)):
+            series[name].start_seconds.append(entrants[name].fit(1).seconds)
+            fit = entrants[name].fit(steps)
+            series[name].seconds.append(fit.seconds)
+            series[name].record_bytes.append(fit.record_bytes)
+    return series
+
+
+def _result(
+    workload: Workload, steps: int, series: dict[str, Series], failures: dict[str, str]
+) -> Result:
+    variables = len(workload.compiled(keras.Model).trainable_variables)
+    backend = keras.backend.backend()
+    return Result(backend, workload.name, workload.batch_size, variables, steps, series, failures)

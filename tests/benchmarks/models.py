@@ -1,0 +1,88 @@
+"""The models of the speed promise, with synthetic data of the right shape: no network needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import keras
+import numpy as np
+from keras import layers
+
+# Keeps every model near its healthy start, so that a step costs the same in all rounds.
+LEARNING_RATE = 1e-6
+
+Architecture = Callable[[], tuple[keras.KerasTensor, keras.KerasTensor]]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A model to train and the batch size it is trained with."""
+
+    name: str
+    architecture: Architecture
+    batch_size: int
+
+    def compiled(self, model_class: type[keras.Model]) -> keras.Model:
+        """The same weights at every call."""
+        keras.utils.set_random_seed(0)
+        model = model_class(*self.architecture())
+        model.compile(keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy")
+        return model
+
+
+@lru_cache(maxsize=2)
+def synthetic_data(shape: tuple[int, ...], samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Uniform float32 inputs `[samples, *shape]` and int32 labels `[samples]` of ten classes."""
+    random = np.random.default_rng(0)
+    inputs = random.random((samples, *shape), dtype=np.float32)
+    return inputs, random.integers(0, 10, samples, dtype=np.int32)
+
+
+def _dense(units: int, initializer: str = "he_normal") -> layers.Dense:
+    return layers.Dense(units, activation="relu", kernel_initializer=initializer)
+
+
+def _conv(filters: int) -> layers.Conv2D:
+    return layers.Conv2D(filters, 3, activation="relu", kernel_initializer="he_normal")
+
+
+def _classifier(
+    shape: tuple[int, ...], hidden: list[layers.Layer]
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    inputs = keras.Input(shape)
+    outputs = inputs
+    for layer in hidden:
+        outputs = layer(outputs)
+    return inputs, layers.Dense(10, activation="softmax")(outputs)
+
+
+def _cnn() -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    pooled = [_conv(16), layers.MaxPooling2D(), _conv(32), layers.MaxPooling2D()]
+    return _classifier((28, 28, 1), [*pooled, layers.Flatten()])
+
+
+def _mlp() -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    return _classifier((784,), [_dense(128), _dense(64)])
+
+
+def _deep() -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    return _classifier((784,), [_dense(128) for _ in range(50)])
+
+
+def _narrow(variables: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    # The identity carries signal and gradient through any number of layers at full size.
+    return _classifier((16,), [_dense(16, "identity") for _ in range(variables // 2 - 1)])
+
+
+MODELS = {
+    "cnn": Workload("cnn", _cnn, batch_size=128),
+    "mlp": Workload("mlp", _mlp, batch_size=32),
+    "deep": Workload("deep", _deep, batch_size=128),
+}
+
+SCALING = [
+    Workload(f"narrow-{variables}", partial(_narrow, variables), batch_size=32)
+    for variables in (10, 100, 1000)
+]

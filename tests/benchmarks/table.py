@@ -1,0 +1,105 @@
+"""The results as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from promise import BASELINE, BUDGETS, CONTROL, RECORD_BUDGET, SUBJECT
+from ratios import Result, ratios, record_bytes, start_milliseconds, step_milliseconds
+
+ESSENTIAL = (BASELINE, CONTROL, SUBJECT)
+
+
+def report(results: list[Result]) -> str:
+    """All tables the results have something for, then what to know when reading them."""
+    promised = [result for result in results if result["model"] in BUDGETS]
+    scaled = [result for result in results if result["model"] not in BUDGETS]
+    sections = [_promise(promised), _alternatives(promised), _scaling(scaled), _notes(results)]
+    return "\n\n".join(section for section in sections if section)
+
+
+def _promise(results: list[Result]) -> str:
+    head = ["backend", "model", "variables", "steps", "stock ms/step", CONTROL, SUBJECT]
+    head += ["budget", "within budget", "start ms/fit", "bytes/variable/step"]
+    return _markdown("Speed", head, [_promise_row(result) for result in results])
+
+
+def _promise_row(result: Result) -> list[str]:
+    budget = BUDGETS[result["model"]][result["backend"]]
+    row = [result["backend"], result["model"], str(result["variables"]), str(result["steps"])]
+    row += [f"{step_milliseconds(result, BASELINE):.2f}"]
+    row += [_ratio(result, CONTROL), _ratio(result, SUBJECT), f"{budget:.2f}"]
+    return row + _verdict(result, budget)
+
+
+def _verdict(result: Result, budget: float) -> list[str]:
+    if SUBJECT not in result["series"]:
+        return ["–"] * 3
+    within = np.median(ratios(result, SUBJECT)) <= budget
+    start, size = start_milliseconds(result), record_bytes(result)
+    return ["yes" if within else "no", f"{start:+.1f}", f"{size:.1f}"]
+
+
+def _alternatives(results: list[Result]) -> str:
+    compared = [result for result in results if _others(result)]
+    names = list(dict.fromkeys(name for result in compared for name in _others(result)))
+    rows = [
+        [result["backend"], result["model"], *(_ratio(result, name) for name in (SUBJECT, *names))]
+        for result in compared
+    ]
+    return _markdown("Alternatives", ["backend", "model", SUBJECT, *names], rows)
+
+
+def _others(result: Result) -> list[str]:
+    known = [*result["series"], *result["failures"]]
+    return [name for name in known if name not in ESSENTIAL]
+
+
+def _scaling(results: list[Result]) -> str:
+    head = ["backend", "variables", "steps", "stock ms/step", SUBJECT, "added µs/variable/step"]
+    return _markdown("Scaling", head, [_scaling_row(result) for result in results])
+
+
+def _scaling_row(result: Result) -> list[str]:
+    stock = step_milliseconds(result, BASELINE)
+    row = [result["backend"], str(result["variables"]), str(result["steps"]), f"{stock:.2f}"]
+    if SUBJECT not in result["series"]:
+        return [*row, "failed", "–"]
+    added = (step_milliseconds(result, SUBJECT) - stock) * 1e3 / result["variables"]
+    return [*row, _ratio(result, SUBJECT), f"{added:.2f}"]
+
+
+def _ratio(result: Result, contender: str) -> str:
+    if contender not in result["series"]:
+        return "failed" if contender in result["failures"] else "–"
+    low, median, high = np.percentile(ratios(result, contender), [25, 50, 75])
+    return f"{median:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _notes(results: list[Result]) -> str:
+    notes = [
+        "Ratios of wall time per step to stock Keras: median [quartiles] over the rounds, the "
+        "start of fit included. `start ms/fit` is the part of keras_l4's cost that comes once "
+        f"per fit. Budget for its record: {RECORD_BUDGET} bytes per variable and step.",
+        f"Noise: `{CONTROL}` is off from 1 by up to {_noise(results):.2f}.",
+    ]
+    return "\n".join([*notes, *_failures(results)])
+
+
+def _noise(results: list[Result]) -> float:
+    controlled = [result for result in results if CONTROL in result["series"]]
+    return max((abs(np.median(ratios(r, CONTROL)) - 1) for r in controlled), default=np.nan)
+
+
+def _failures(results: list[Result]) -> Iterable[str]:
+    for result in results:
+        for contender, message in result["failures"].items():
+            yield f"FAILED {result['backend']}, {result['model']}, {contender}: {message}"
+
+
+def _markdown(title: str, head: list[str], rows: list[list[str]]) -> str:
+    if not rows:
+        return ""
+    lines = ["| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows]]
+    return "\n".join([f"## {title}", "", *lines])

@@ -1,0 +1,61 @@
+"""The benchmark runs, and its table says what its raw numbers say."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("jax")
+
+ROOT = Path(__file__).parents[2]
+CALLBACKS = ROOT / "keras_l4" / "callbacks" / "__init__.py"
+pytestmark = pytest.mark.skipif(not CALLBACKS.exists(), reason="keras_l4.callbacks is not written")
+
+TOY = ["--backends", "jax", "--models", "mlp", "--quick", "--pairs", "3"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """The printed report and the content of the JSON file."""
+    raw = tmp_path_factory.mktemp("bench") / "raw.json"
+    command = [sys.executable, Path(__file__).with_name("bench.py"), *TOY, "--json", raw]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout, json.loads(raw.read_text())
+
+
+def _speed(report: str) -> dict[str, str]:
+    lines = [line.strip("| ").split(" | ") for line in report.splitlines() if line[:1] == "|"]
+    return dict(zip(lines[0], lines[2], strict=True))
+
+
+def test_every_contender_is_timed_in_every_round(run: tuple[str, dict[str, Any]]) -> None:
+    [result] = run[1]["results"]
+    assert {name: len(series["seconds"]) for name, series in result["series"].items()} == {
+        "stock": 3,
+        "stock again": 3,
+        "keras_l4": 3,
+    }
+    assert result["variables"] == 6
+    assert not result["failures"]
+
+
+def test_the_table_says_the_median_of_the_ratios(run: tuple[str, dict[str, Any]]) -> None:
+    series = run[1]["results"][0]["series"]
+    pairs = zip(series["keras_l4"]["seconds"], series["stock"]["seconds"], strict=True)
+    median = statistics.median(subject / stock for subject, stock in pairs)
+    row = _speed(run[0])
+    assert row["keras_l4"].startswith(f"{median:.2f} [")
+    assert row["within budget"] == ("yes" if median <= 1.10 else "no")
+
+
+def test_the_record_is_weighed(run: tuple[str, dict[str, Any]]) -> None:
+    assert float(_speed(run[0])["bytes/variable/step"]) > 0

@@ -1,0 +1,48 @@
+"""Measures on one backend: python worker.py REQUEST RESULTS, both JSON files; see `bench.py`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from contenders import ESSENTIAL, alternatives
+from measure import Effort, Result, measure
+from models import MODELS, SCALING
+from promise import BASELINE, SUBJECT
+
+# Tracing 1000 variables takes minutes, so the scaling does without the control.
+SCALED = [contender for contender in ESSENTIAL if contender.name in (BASELINE, SUBJECT)]
+# A thousand variables cost some 100 ms a step.
+SCALED_MIN_STEPS = 20
+
+
+def measured(request: dict[str, Any], folder: Path) -> Iterator[Result]:
+    """One result per requested workload."""
+    effort = Effort(**request["effort"])
+    contenders = ESSENTIAL + (alternatives() if request["alternatives"] else [])
+    for model in request["models"]:
+        yield measure(MODELS[model], contenders, effort, folder)
+    if request["scaling"]:
+        scaled_effort = Effort(effort.pairs, effort.seconds, SCALED_MIN_STEPS)
+        for workload in SCALING:
+            yield measure(workload, SCALED, scaled_effort, folder)
+
+
+def main(request_file: Path, results_file: Path) -> None:
+    """Writes the list of results as JSON."""
+    request = json.loads(request_file.read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        results = []
+        for result in measured(request, Path(folder)):
+            print(f"{result.backend}: {result.model} measured", file=sys.stderr)
+            results.append(asdict(result))
+    results_file.write_text(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

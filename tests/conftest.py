@@ -1,0 +1,54 @@
+"""One environment for all tests: quiet, seeded, one thread per operation, no file of the user's."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+# Keras reads keras.json from its home when imported, and writes one where there is none.
+_KERAS_HOME = tempfile.TemporaryDirectory(prefix="keras_l4-tests-")
+os.environ["KERAS_HOME"] = _KERAS_HOME.name
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Two test workers share the cores, and one thread sums in one order.
+for _threads in ("OMP_NUM_THREADS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(_threads, "1")
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("ci")
+
+# What these test may import no framework (contract "reading" in setup.cfg).
+_ANY_BACKEND = {"events"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in _ANY_BACKEND:
+            item.add_marker(pytest.mark.any_backend)
+
+
+@pytest.fixture
+def backend() -> str:
+    """The name of the active Keras backend."""
+    import keras
+
+    return keras.backend.backend()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_state() -> None:
+    """Seeds, layer numbering and dtype policy as in a new process, if Keras is loaded at all."""
+    random.seed(0)
+    np.random.seed(0)
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        keras.utils.clear_session(free_memory=False)
+        keras.utils.set_random_seed(0)
