@@ -40,27 +40,27 @@ def read(ring: Ring) -> np.ndarray:
     return np.array(ring.value)
 
 
-def whole_gradient(gradient: Any) -> Any:
-    """The gradient itself: JAX has no sparse ones.
+def whole_gradient(gradient: Any, xla: bool) -> Any:
+    """The gradient, flat.
 
-    The barrier keeps XLA from sharing g² with the update: it would then round the update
-    differently from a run that is not recorded.
+    XLA moves reshapes through the update; a gradient of rank two that has to stand in memory for
+    the measurements would pin one, and the update be rounded differently.
     """
-    return jax.lax.optimization_barrier(gradient)
+    return jnp.ravel(gradient)
 
 
 def is_sparse(gradient: Any) -> bool:
     return False
 
 
-def value(variable: Any) -> Any:
+def value(variable: Any, xla: bool) -> Any:
     """The variable's array as it is now."""
-    return jax.lax.optimization_barrier(jnp.asarray(variable))
+    return jnp.ravel(keras.ops.convert_to_tensor(variable))
 
 
-def snapshot(wanted: Any, variables: Sequence[Any], static_shapes: bool) -> list[Any]:
+def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
     """The variables as they are now: arrays do not change."""
-    return [v.value for v in variables]
+    return [value(v, xla) for v in variables]
 
 
 def branch(

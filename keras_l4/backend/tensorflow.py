@@ -30,10 +30,10 @@ def read(ring: Ring) -> np.ndarray:
     return np.array(ring.numpy())
 
 
-def whole_gradient(gradient: Any) -> Any:
+def whole_gradient(gradient: Any, xla: bool) -> Any:
     """The gradient as a dense tensor; of a sparse one the rows that occur, repetitions summed."""
-    if not is_sparse(gradient):
-        return tf.convert_to_tensor(gradient)
+    if xla or not is_sparse(gradient):
+        return _flat(tf.convert_to_tensor(gradient), xla)
     rows, positions = tf.unique(gradient.indices)
     return tf.math.unsorted_segment_sum(gradient.values, positions, tf.size(rows))
 
@@ -42,19 +42,25 @@ def is_sparse(gradient: Any) -> bool:
     return isinstance(gradient, tf.IndexedSlices)
 
 
-def value(variable: Any) -> Any:
+def value(variable: Any, xla: bool) -> Any:
     """The variable's tensor as it is now."""
-    return tf.convert_to_tensor(variable)
+    return _flat(tf.convert_to_tensor(variable), xla)
 
 
-def snapshot(wanted: Any, variables: Sequence[Any], static_shapes: bool) -> list[Any]:
+def _flat(x: Any, xla: bool) -> Any:
+    # XLA moves reshapes through the update. A matrix that has to stand in memory to be measured
+    # would pin one, and the update be rounded differently.
+    return tf.reshape(x, [-1]) if xla else x
+
+
+def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
     """The variables as they are now, where `wanted`; anything otherwise.
 
     A tensor that is held across an assignment makes TensorFlow copy the variable. A branch that
     is not taken returns empty tensors instead, which XLA's static shapes do not allow.
     """
-    if wanted is True or static_shapes or tf.executing_eagerly():
-        return [tf.identity(v) for v in variables]
+    if wanted is True or xla or tf.executing_eagerly():
+        return [tf.identity(value(v, xla)) for v in variables]
     empty = [tf.zeros((0,) * len(v.shape), v.dtype) for v in variables]
     taken = tf.cond(wanted, lambda: [tf.identity(v) for v in variables], lambda: empty)
     return [tf.ensure_shape(x, [None] * len(x.shape)) for x in taken]

@@ -29,7 +29,7 @@ def read(ring: Ring) -> np.ndarray:
     return np.array(ring.value.detach().cpu())
 
 
-def whole_gradient(gradient: Any) -> Any:
+def whole_gradient(gradient: Any, xla: bool) -> Any:
     """The gradient, dense: torch embeddings of Keras are."""
     return gradient.detach()
 
@@ -38,12 +38,12 @@ def is_sparse(gradient: Any) -> bool:
     return False
 
 
-def value(variable: Any) -> Any:
+def value(variable: Any, xla: bool) -> Any:
     """The variable's tensor as it is now."""
     return variable.value.detach()
 
 
-def snapshot(wanted: Any, variables: Sequence[Any], static_shapes: bool) -> list[Any]:
+def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
     """Copies of the variables where `wanted`; anything otherwise."""
     values = [v.value.detach() for v in variables]
     return [x.clone() for x in values] if wanted else values

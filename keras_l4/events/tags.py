@@ -49,3 +49,12 @@ def record(kind: Kind, quantity: str, segment: int) -> str:
     'index/000000000001'
     """
     return "/".join(part for part in (kind, quantity, f"{segment:012d}") if part)
+
+
+def histogram(kind: Literal["gradients", "weights"], path: str) -> str:
+    """Tag of the histogram of a variable's gradients or weights.
+
+    >>> histogram("gradients", "mlp/dense/kernel")
+    'gradients/mlp/dense/kernel'
+    """
+    return f"{kind}/{path}"

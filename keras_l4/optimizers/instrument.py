@@ -9,12 +9,15 @@ import keras
 
 from keras_l4 import backend
 from keras_l4.optimizers._recording import Recording
+from keras_l4.recorder.recorder import Recorder
 from keras_l4.recorder.settings import Settings
 
 _Optimizer = TypeVar("_Optimizer", bound=keras.optimizers.Optimizer)
 
 
-def instrument(optimizer: _Optimizer, settings: Settings | None = None) -> _Optimizer:
+def instrument(
+    optimizer: _Optimizer, settings: Settings | None = None, recorder: Recorder | None = None
+) -> _Optimizer:
     """Makes an optimizer record its steps, in place; a recording one is left as it is.
 
     Its variables, its class name and what it saves stay as they were. A traced step function has
@@ -23,6 +26,7 @@ def instrument(optimizer: _Optimizer, settings: Settings | None = None) -> _Opti
     Args:
         optimizer: Any `keras.optimizers.Optimizer`, built or not, trained or not.
         settings: What to record; everything by default.
+        recorder: One that was made for this optimizer and these settings, to go on with.
 
     Returns:
         The same object.
@@ -42,7 +46,11 @@ def instrument(optimizer: _Optimizer, settings: Settings | None = None) -> _Opti
     if not isinstance(optimizer, Recording):
         optimizer.__class__ = _recording_class(type(optimizer))
     if not optimizer.is_recording:
-        optimizer.start_recording(settings or Settings())
+        try:
+            optimizer.start_recording(settings or Settings(), recorder)
+        except BaseException:
+            restore(optimizer)
+            raise
     return optimizer
 
 

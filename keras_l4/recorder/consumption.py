@@ -36,11 +36,15 @@ class Consumption:
         optimizer: The outermost optimizer.
         variables: Those it was built with.
         positions: Which of them are recorded.
+        xla: Whether XLA compiles the step.
     """
 
-    def __init__(self, optimizer: Any, variables: Sequence[Any], positions: Sequence[int]) -> None:
+    def __init__(
+        self, optimizer: Any, variables: Sequence[Any], positions: Sequence[int], xla: bool
+    ) -> None:
         self.optimizer = optimizer
         self.inner = backend.inner_optimizer(optimizer)
+        self._xla = xla
         self._all = list(variables)
         self.variables = [variables[i] for i in positions]
         self.slots = [backend.variable_index(self.inner, v) for v in self.variables]
@@ -76,7 +80,7 @@ class Consumption:
         return [by_key.get(self._key(v), missing) for v in self.variables]
 
     def _whole(self, given: Sequence[tuple[Any, Any]]) -> list[Any]:
-        gradients = [backend.whole_gradient(g) for _, g in given]
+        gradients = [backend.whole_gradient(g, self._xla) for _, g in given]
         scale = backend.loss_scale(self.optimizer)
         if scale is not None:
             gradients = [g / ops.cast(scale, g.dtype) for g in gradients]
@@ -84,7 +88,7 @@ class Consumption:
             return gradients
         held = backend.accumulators(self.inner, [v for v, _ in given])
         steps = self.inner.gradient_accumulation_steps
-        return [(g + backend.value(a)) / steps for g, a in zip(gradients, held, strict=True)]
+        return [(g + backend.value(a, self._xla)) / steps for g, a in zip(gradients, held, strict=True)]
 
     def _is_update(self) -> Any:
         steps = self.inner.gradient_accumulation_steps

@@ -52,7 +52,7 @@ class Recorder:
         self.settings = settings
         self.rate = rate
         self.layout, positions = Layout.of(variables, rate, settings)
-        self.consumption = Consumption(optimizer, variables, positions)
+        self.consumption = Consumption(optimizer, variables, positions, settings.xla)
         layout, rows = self.layout, settings.capacity
         self.counters = backend.ring("keras_l4_counters", (3,), "int")
         self.floats = backend.ring("keras_l4_floats", (rows, layout.num_floats), "float32")
@@ -93,7 +93,7 @@ class Recorder:
             taken,
             norms,
             looked,
-            backend.snapshot(wanted, watched, self.settings.static_shapes),
+            backend.snapshot(wanted, watched, self.settings.xla),
             [ops.cast(x, "float32") for x in self.consumption.clock()],
             ops.convert_to_tensor(self.consumption.optimizer.iterations),
             self.consumption.raw_iterations(),
@@ -147,7 +147,7 @@ class Recorder:
 
     def _second_moments(self) -> list[Any]:
         if isinstance(self.rate, AdaptiveRate):
-            return [backend.value(x) for x in self.rate.second_moments(self.consumption.slots)]
+            return [backend.value(x, self.settings.xla) for x in self.rate.second_moments(self.consumption.slots)]
         return [ops.zeros((0,), "float32") for _ in self.layout.variables]
 
     def _step(self, begun: _Begun, **known: Any) -> Step:
@@ -158,7 +158,7 @@ class Recorder:
             gradient_norms=begun.norms,
             consumed=begun.taken.consumed,
             weights=begun.weights,
-            weights_after=[backend.value(v) for v in self.consumption.variables],
+            weights_after=[backend.value(v, self.settings.xla) for v in self.consumption.variables],
             **known,
         )
 

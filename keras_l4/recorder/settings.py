@@ -17,7 +17,7 @@ class Settings:
         include: Regular expression; only variables whose path it matches are recorded.
         exclude: Regular expression; variables whose path it matches are not.
         gradient_samples: Whether to keep a sample of each gradient, for histograms.
-        static_shapes: Whether XLA compiles the step.
+        xla: Whether XLA compiles the step.
     """
 
     quantities: tuple[str, ...] = ()
@@ -27,4 +27,4 @@ class Settings:
     include: str | None = None
     exclude: str | None = None
     gradient_samples: bool = False
-    static_shapes: bool = False
+    xla: bool = False

@@ -1,0 +1,8 @@
+"""Callbacks that record what training does, log it to TensorBoard and say what is wrong."""
+
+from keras_l4.callbacks.effective_learning_rates import EffectiveLearningRates
+from keras_l4.callbacks.gradient_norms import GradientNorms
+from keras_l4.callbacks.nonfinite_monitor import NonFiniteMonitor
+from keras_l4.callbacks.training_diagnostics import TrainingDiagnostics
+
+__all__ = ["EffectiveLearningRates", "GradientNorms", "NonFiniteMonitor", "TrainingDiagnostics"]

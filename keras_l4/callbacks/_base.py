@@ -1,0 +1,114 @@
+"""RecordingCallback: when Keras calls, and what is done then."""
+
+from __future__ import annotations
+
+import abc
+import os
+from collections.abc import Sequence
+from typing import Any, Unpack
+from weakref import WeakKeyDictionary
+
+import keras
+
+from keras_l4 import backend
+from keras_l4.callbacks._observers import Observer
+from keras_l4.callbacks._options import CommonArguments, Options
+from keras_l4.callbacks._session import Session
+from keras_l4.recorder.block import StepBlock
+
+_waiting: WeakKeyDictionary[Any, list[RecordingCallback]] = WeakKeyDictionary()
+
+
+class RecordingCallback(keras.callbacks.Callback, abc.ABC):
+    """A callback that instruments an optimizer for the time of `fit`.
+
+    All that are on one optimizer share a session; the first of them leads it. A concrete class
+    says which quantities it wants and what observes them.
+    """
+
+    # Lets Keras go on calling callbacks from a thread. State is read where a batch begins, which
+    # Keras always calls in order, before JAX donates it to the step.
+    async_safe = True
+
+    quantities: tuple[str, ...]
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] | None,
+        observers: Sequence[Observer],
+        **options: Unpack[CommonArguments],
+    ) -> None:
+        super().__init__()
+        self.options = Options(log_dir=log_dir, **options)
+        self._observers = observers
+        self._session: Session | None = None
+        backend.guard_fit()
+
+    def observe(self, block: StepBlock) -> None:
+        """Hands a block to the observers."""
+        for observer in self._observers:
+            observer.observe(block, self)
+
+    def say(self, message: str) -> None:
+        """Prints a line, below the progress bar, unless `verbose=0`."""
+        if self.options.verbose:
+            print(f"\nkeras_l4: {message}", flush=True)
+
+    def stop_training(self) -> None:
+        """Makes `fit` end after this batch."""
+        self._model.stop_training = True
+
+    def set_model(self, model: Any) -> None:
+        """Waits for the training of `model`, together with the callbacks beside it."""
+        super().set_model(model)
+        if not model.compiled:
+            raise ValueError(
+                f"{type(self).__name__} was given a model that is not compiled. Call "
+                "model.compile(optimizer=..., loss=...) before fit."
+            )
+        self._optimizer = self.options.optimizer or model.optimizer
+        waiting = _waiting.setdefault(self._optimizer, [])
+        if self not in waiting:
+            waiting.append(self)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        waiting = _waiting.pop(self._optimizer, [])
+        if waiting:
+            session = Session(self._model, self._optimizer, waiting)
+            for callback in waiting:
+                callback._session = session
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        _waiting.pop(self._optimizer, None)
+
+    on_predict_begin = on_test_begin
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._leads:
+            self._session.begin_epoch(epoch)
+        for observer in self._observers:
+            observer.begin_epoch()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self._leads:
+            self._session.begin_batch()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self._leads:
+            self._session.end_batch(batch, (logs or {}).get("loss"))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self._leads:
+            self._session.end_epoch(epoch)
+        for observer in self._observers:
+            if logs is not None:
+                logs.update(observer.epoch_logs())
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._leads:
+            self._session.close()
+
+    @property
+    def _leads(self) -> bool:
+        session = self._session
+        return session is not None and session.is_open and session.members[0] is self

@@ -1,0 +1,102 @@
+"""Observers: what a callback does with the blocks it gets."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.nonfinite import NonFinite, nonfinite_events
+
+if TYPE_CHECKING:
+    from keras_l4.callbacks._base import RecordingCallback
+
+Action = Literal["warn", "stop", "raise"]
+
+
+class Observer(abc.ABC):
+    """Looks at every block, and has something to say at the end of an epoch."""
+
+    @abc.abstractmethod
+    def begin_epoch(self) -> None:
+        """Starts anew."""
+
+    @abc.abstractmethod
+    def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
+        """Looks at a block."""
+
+    @abc.abstractmethod
+    def epoch_logs(self) -> Mapping[str, float]:
+        """What the progress bar, `History` and the callbacks listed later get."""
+
+
+class MeanGradientNorm(Observer):
+    """`gradient_norm`: the global norm, mean over the epoch's finite steps, NaN if none is."""
+
+    def begin_epoch(self) -> None:
+        self._norms: list[np.ndarray] = []
+
+    def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
+        norms = block.global_gradient_norm
+        self._norms.append(norms[np.isfinite(norms)])
+
+    def epoch_logs(self) -> Mapping[str, float]:
+        norms = np.concatenate([*self._norms, np.empty(0)])
+        return {"gradient_norm": float(norms.mean()) if len(norms) else float("nan")}
+
+
+class NonFiniteReport(Observer):
+    """`num_nonfinite`: the epoch's steps with a non-finite gradient; and a word on the first.
+
+    Args:
+        action: What to do about it.
+
+    Raises:
+        ValueError: `action` is no such action.
+    """
+
+    def __init__(self, action: Action) -> None:
+        if action not in ("warn", "stop", "raise"):
+            raise ValueError(f'action={action!r}: expected "warn", "stop" or "raise".')
+        self._action = action
+        self._last_step: int | None = None
+        self.events: list[NonFinite] = []
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        self._num_nonfinite = 0
+
+    def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
+        events = nonfinite_events(block)
+        self.events += events
+        self._num_nonfinite += len({e.step for e in events if e.kind != "overflow"})
+        if not events:
+            return
+        goes_on = self._last_step is not None and events[0].step <= self._last_step + 1
+        self._last_step = events[-1].step
+        if not goes_on:
+            self._act(events, int(block.steps[-1]), callback)
+
+    def _act(
+        self, events: tuple[NonFinite, ...], read_at: int, callback: RecordingCallback
+    ) -> None:
+        first = events[0]
+        others = sum(e.step == first.step for e in events) - 1
+        message = f"{first}" + (f", and {others} more variables" if others else "")
+        if self._action == "warn":
+            callback.say(message + ".")
+            return
+        message += (
+            f'. action="{self._action}" takes effect now, after step {read_at}: the weights since '
+            f"step {first.step} are not protected."
+        )
+        if self._action == "raise":
+            raise FloatingPointError(message)
+        callback.say(message)
+        callback.stop_training()
+
+    def epoch_logs(self) -> Mapping[str, float]:
+        return {"num_nonfinite": self._num_nonfinite}

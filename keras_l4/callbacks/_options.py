@@ -1,0 +1,113 @@
+"""The arguments that all callbacks have in common."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict
+
+from keras_l4.optimizers.instrument import check_optimizer
+from keras_l4.recorder.block import By, StepBlock
+
+Hook = Callable[[StepBlock], object]
+
+
+class CommonArguments(TypedDict, total=False):
+    """Keyword arguments that every callback takes; `Options` says what they are."""
+
+    every: int
+    flush_every: int
+    update_freq: int
+    include: str | None
+    exclude: str | None
+    by: By
+    optimizer: Any
+    hooks: Sequence[Hook]
+    histogram_freq: int
+    verbose: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a callback was asked for.
+
+    Attributes:
+        log_dir: Event files go to `<log_dir>/diagnostics`; None writes none.
+        every: Steps between two that are looked at closely.
+        flush_every: Steps that are kept on the device before they are read.
+        update_freq: Steps between two scalars of the same tag in TensorBoard.
+        include: Regular expression; only variables whose path it matches are recorded.
+        exclude: Regular expression; variables whose path it matches are not.
+        by: Scalars per `"layer"` or per `"variable"`.
+        optimizer: The one to record; None means `model.optimizer`.
+        hooks: Called with every `StepBlock`.
+        histogram_freq: Epochs between two histograms of gradients and weights; 0 for none.
+        verbose: 0 is silent but for errors.
+
+    Raises:
+        TypeError, ValueError, NotADirectoryError, PermissionError: An argument is not as it
+            should be; the message says which and how.
+    """
+
+    log_dir: str | os.PathLike[str] | None = None
+    every: int = 10
+    flush_every: int = 64
+    update_freq: int = 50
+    include: str | None = None
+    exclude: str | None = None
+    by: By = "layer"
+    optimizer: Any = None
+    hooks: Sequence[Hook] = ()
+    histogram_freq: int = 0
+    verbose: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("every", "flush_every", "update_freq"):
+            _check_integer(name, getattr(self, name), least=1)
+        _check_integer("histogram_freq", self.histogram_freq, least=0)
+        for name in ("include", "exclude"):
+            _check_pattern(name, getattr(self, name))
+        if self.by not in ("layer", "variable"):
+            raise ValueError(f'by={self.by!r}: expected "layer" or "variable".')
+        if self.optimizer is not None:
+            check_optimizer(self.optimizer)
+        for hook in self.hooks:
+            if not callable(hook):
+                raise TypeError(f"hooks has {hook!r}: expected callables that take a StepBlock.")
+        if self.log_dir is not None:
+            _check_folder(self.log_dir)
+
+
+def _check_integer(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}={value!r}: expected an integer of at least {least}.")
+    if value < least:
+        raise ValueError(f"{name}={value!r}: expected an integer of at least {least}.")
+
+
+def _check_pattern(name: str, value: str | None) -> None:
+    try:
+        re.compile(value or "")
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"{name}={value!r}: expected a regular expression on variable paths, for instance "
+            f'"dense/kernel" ({error}).'
+        ) from error
+
+
+def _check_folder(log_dir: str | os.PathLike[str]) -> None:
+    """The nearest folder that exists must be one, and writable."""
+    path = Path(log_dir).absolute()
+    nearest = next(p for p in (path, *path.parents) if p.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(
+            f"log_dir={os.fspath(log_dir)!r}: {nearest} is a file; expected a folder, or the name "
+            "of one that can be made."
+        )
+    if not os.access(nearest, os.W_OK):
+        raise PermissionError(
+            f"log_dir={os.fspath(log_dir)!r}: {nearest} is not writable; choose a folder that is."
+        )

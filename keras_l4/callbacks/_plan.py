@@ -1,0 +1,87 @@
+"""Plan: what several callbacks on one optimizer agree on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_l4.callbacks._options import Options
+from keras_l4.recorder.block import By
+from keras_l4.recorder.settings import Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The common settings of a session.
+
+    Attributes:
+        run_dir: Folder of the event files, or None.
+        every, flush_every, update_freq: The smallest that was asked for.
+        include, exclude, by: What all callbacks that say something about it say.
+        histogram_freq: Epochs between histograms, 0 for none.
+        steps_per_execution: Steps between two calls of the callbacks.
+        xla: Whether XLA compiles the step.
+    """
+
+    run_dir: Path | None
+    every: int
+    flush_every: int
+    update_freq: int
+    include: str | None
+    exclude: str | None
+    by: By
+    histogram_freq: int
+    steps_per_execution: int
+    xla: bool
+
+    @classmethod
+    def of(cls, options: Sequence[Options], model: Any, optimizer: Any) -> Plan:
+        """Raises a ValueError where the callbacks contradict each other."""
+        log_dir = _agreed("log_dir", [_absolute(o.log_dir) for o in options], None)
+        folder = None if log_dir is None else Path(log_dir) / "diagnostics"
+        if folder is not None and optimizer is not model.optimizer:
+            folder /= optimizer.name
+        histogram_freqs = [o.histogram_freq for o in options if o.histogram_freq]
+        return cls(
+            run_dir=folder,
+            every=min(o.every for o in options),
+            flush_every=min(o.flush_every for o in options),
+            update_freq=min(o.update_freq for o in options),
+            include=_agreed("include", [o.include for o in options], None),
+            exclude=_agreed("exclude", [o.exclude for o in options], None),
+            by=_agreed("by", [o.by for o in options], "layer"),
+            histogram_freq=min(histogram_freqs, default=0),
+            steps_per_execution=model.steps_per_execution,
+            xla=bool(model.jit_compile),
+        )
+
+    def settings(self, quantities: tuple[str, ...]) -> Settings:
+        """What the recorder is asked for."""
+        between_reads = self.flush_every + 2 * self.steps_per_execution
+        return Settings(
+            quantities=quantities,
+            every=self.every,
+            capacity=between_reads,
+            sample_capacity=-(-self.steps_per_execution // self.every),
+            include=self.include,
+            exclude=self.exclude,
+            gradient_samples=self.histogram_freq > 0,
+            xla=self.xla,
+        )
+
+
+def _absolute(log_dir: str | os.PathLike[str] | None) -> str | None:
+    return None if log_dir is None else os.path.abspath(log_dir)
+
+
+def _agreed(name: str, values: Sequence[Any], default: Any) -> Any:
+    said = list(dict.fromkeys(v for v in values if v != default))
+    if len(said) > 1:
+        raise ValueError(
+            f"Callbacks of one optimizer share a recorder and a writer, but they ask for "
+            f"{name}={said[0]!r} and {name}={said[1]!r}. Give them the same {name}."
+        )
+    return said[0] if said else default

@@ -1,0 +1,51 @@
+"""NonFiniteMonitor: where the first NaN or Inf was."""
+
+from __future__ import annotations
+
+import os
+from typing import Unpack
+
+from keras_l4.callbacks._base import RecordingCallback
+from keras_l4.callbacks._observers import Action, NonFiniteReport
+from keras_l4.callbacks._options import CommonArguments
+from keras_l4.recorder.nonfinite import NonFinite
+
+
+class NonFiniteMonitor(RecordingCallback):
+    """Names the step, epoch, batch and variable of NaN and Inf in gradients, and how many.
+
+    It counts at every step, also of those inside of one execution, and also where the loss
+    stays finite. `num_nonfinite`, the number of such steps, joins the `logs` of the epoch.
+
+    Args:
+        log_dir: Event files go to `<log_dir>/diagnostics`; None writes none.
+        action: `"warn"` prints a line, `"stop"` ends `fit` as `EarlyStopping` does, `"raise"`
+            raises a FloatingPointError. The latter two act at the next read-out, `flush_every`
+            steps later at most: weights are not protected until then.
+        **options: Those of `TrainingDiagnostics`.
+
+    Raises:
+        ValueError: `action` is no such action.
+
+    Example:
+
+    >>> callback = NonFiniteMonitor(action="stop", flush_every=1)
+    >>> callback.events
+    ()
+    """
+
+    quantities = ("gradient_norm", "nan_count", "inf_count")
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] | None = None,
+        action: Action = "warn",
+        **options: Unpack[CommonArguments],
+    ) -> None:
+        self._report = NonFiniteReport(action)
+        super().__init__(log_dir, [self._report], **options)
+
+    @property
+    def events(self) -> tuple[NonFinite, ...]:
+        """What was seen so far, in order of steps, then forward order."""
+        return tuple(self._report.events)

@@ -1,0 +1,79 @@
+"""TrainingDiagnostics: all that can be seen of an optimizer at work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Unpack
+
+from keras_l4.callbacks._base import RecordingCallback
+from keras_l4.callbacks._observers import Action, MeanGradientNorm, NonFiniteReport
+from keras_l4.callbacks._options import CommonArguments
+from keras_l4.quantities import registry
+from keras_l4.recorder.nonfinite import NonFinite
+
+
+class TrainingDiagnostics(RecordingCallback):
+    """`GradientNorms`, `NonFiniteMonitor` and `EffectiveLearningRates` in one.
+
+    It instruments the optimizer in place for the time of `fit`, whichever it is, and leaves it as
+    it was. It only watches: weights are those of a run without it, bit for bit.
+
+    Args:
+        log_dir: Event files go to `<log_dir>/diagnostics`, for TensorBoard and `keras_l4.load`;
+            None writes none.
+        quantities: Names to record; None for all of them.
+        action: What to do about NaN and Inf, as in `NonFiniteMonitor`.
+        every: Steps between two that are looked at closely; suspicious ones always are.
+        flush_every: Steps that are kept on the device before they are read; they are read after
+            five seconds, at the end of an epoch and when `fit` ends, too.
+        update_freq: Steps between two scalars of the same tag in TensorBoard.
+        include: Regular expression; only variables whose path it matches are recorded.
+        exclude: Regular expression; variables whose path it matches are not.
+        by: Scalars per `"layer"` or per `"variable"`.
+        optimizer: The one to record, where a model has several; None means `model.optimizer`.
+        hooks: Callables that get every `StepBlock`, for a sink of your own.
+        histogram_freq: Epochs between two histograms of the finite elements of gradients (a
+            sample) and weights; 0 for none.
+        verbose: 0 is silent but for errors.
+
+    Raises:
+        TypeError, ValueError, NotADirectoryError, PermissionError: An argument is not as it
+            should be; the message says which and how.
+
+    Example:
+
+    >>> import numpy as np
+    >>> model = keras.Sequential([keras.layers.Dense(1)])
+    >>> model.compile(optimizer="adam", loss="mse")
+    >>> blocks = []
+    >>> callback = TrainingDiagnostics(hooks=[blocks.append])
+    >>> history = model.fit(np.ones((8, 3)), np.ones(8), verbose=0, callbacks=[callback])
+    >>> blocks[0].series("gradient_norm").values.shape
+    (1, 1)
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] | None = None,
+        quantities: Sequence[str] | None = None,
+        action: Action = "warn",
+        **options: Unpack[CommonArguments],
+    ) -> None:
+        self.quantities = _known(quantities)
+        self._report = NonFiniteReport(action)
+        super().__init__(log_dir, [MeanGradientNorm(), self._report], **options)
+
+    @property
+    def events(self) -> tuple[NonFinite, ...]:
+        """NaN and Inf seen so far, in order of steps, then forward order."""
+        return tuple(self._report.events)
+
+
+def _known(names: Sequence[str] | None) -> tuple[str, ...]:
+    known = [name for name in registry() if not name.startswith("_")]
+    wanted = known if names is None else list(names)
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"quantities has {name!r}: expected some of {sorted(known)}.")
+    return tuple(wanted)
