@@ -36,4 +36,14 @@ def on_fit_exit(function: Callable[[], None]) -> None:
     """Calls `function` when the `fit` that is running in this thread ends, also by an exception."""
     running = _running.get()
     if running is not None:
-        running.callback(function)
+        running.push(functools.partial(_leave, function))
+
+
+def _leave(function: Callable[[], None], _: Any, error: BaseException | None, __: Any) -> None:
+    """What `fit` raised goes on to the user; what that leads to here becomes a note on it."""
+    try:
+        function()
+    except Exception as another:
+        if error is None:
+            raise
+        error.add_note(f"keras_l4, when fit ended: {another!r}")

@@ -17,6 +17,7 @@ import numpy as np
 
 Ring = keras.Variable
 _INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
+_FOLDS = {"count": jax.lax.add, "maximum": jax.lax.max, "minimum": jax.lax.min}
 _exposed: contextvars.ContextVar[tuple[Ring, ...]] = contextvars.ContextVar("rings", default=())
 
 
@@ -106,9 +107,38 @@ def maximum(x: Any) -> Any:
     return jnp.max(x) if x.size else jnp.zeros((), x.dtype)
 
 
-def count(mask: Any) -> Any:
-    """Number of true elements."""
-    return jnp.sum(mask, dtype=jnp.int32)
+def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
+    """Arrays of one size, each to a scalar; 0 for an empty one.
+
+    One reduction of all of them, which XLA fuses with what makes them: alone, each would be
+    written to memory first.
+    """
+    if not elements or not elements[0].size:
+        return [jnp.zeros((), jnp.int32) for _ in elements]
+    counted = [_numbers(x, how) for x, how in zip(elements, folds, strict=True)]
+    starts = [_start(x, how) for x, how in zip(counted, folds, strict=True)]
+
+    def combine(left: Sequence[Any], right: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(_FOLDS[how](a, b) for a, b, how in zip(left, right, folds, strict=True))
+
+    folded = jax.lax.reduce(tuple(counted), tuple(starts), combine, tuple(range(counted[0].ndim)))
+    return list(folded)
+
+
+def _numbers(x: Any, how: str) -> Any:
+    return x.astype(jnp.int32) if how == "count" else x
+
+
+def _start(x: Any, how: str) -> Any:
+    if how == "count":
+        return jnp.int32(0)
+    limits = jnp.iinfo(x.dtype) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.finfo(x.dtype)
+    return jnp.asarray(limits.min if how == "maximum" else limits.max, x.dtype)
+
+
+def from_bits(bits: Any, like: Any) -> Any:
+    """The number in float32 of which these are the bits, in the dtype of `like`."""
+    return jax.lax.bitcast_convert_type(bits, like.dtype).astype(jnp.float32)
 
 
 def is_nan(x: Any) -> Any:

@@ -12,6 +12,11 @@ import tensorflow as tf
 
 Ring = keras.Variable
 _INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
+_FOLDS: dict[str, Callable[[Any], Any]] = {
+    "count": lambda mask: tf.reduce_sum(tf.cast(mask, tf.int64)),
+    "maximum": tf.reduce_max,
+    "minimum": tf.reduce_min,
+}
 
 
 def ring(name: str, shape: tuple[int, ...], dtype: str) -> Ring:
@@ -111,17 +116,20 @@ def _largest(x: Any) -> Any:
 
 
 def _or_zero(x: Any, reduction: Callable[[Any], Any]) -> Any:
-    size = x.shape.num_elements()
-    if size == 0:
-        return tf.zeros((), x.dtype)
-    if size is None:
-        return tf.where(tf.size(x) > 0, reduction(x), tf.zeros((), x.dtype))
-    return reduction(x)
+    reduced = reduction(x)
+    if x.shape.num_elements():
+        return reduced
+    return tf.where(tf.size(x) > 0, reduced, tf.zeros((), reduced.dtype))
 
 
-def count(mask: Any) -> Any:
-    """Number of true elements."""
-    return tf.math.count_nonzero(mask, dtype=tf.int64)
+def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
+    """Tensors of one size, each to a scalar; 0 for an empty one."""
+    return [_or_zero(x, _FOLDS[how]) for x, how in zip(elements, folds, strict=True)]
+
+
+def from_bits(bits: Any, like: Any) -> Any:
+    """The number in float32 of which these are the bits, in the dtype of `like`."""
+    return tf.cast(tf.bitcast(bits, like.dtype), tf.float32)
 
 
 def is_nan(x: Any) -> Any:

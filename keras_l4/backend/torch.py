@@ -12,6 +12,11 @@ import torch
 
 Ring = keras.Variable
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+_FOLDS: dict[str, Callable[[Any], Any]] = {
+    "count": torch.count_nonzero,
+    "maximum": torch.max,
+    "minimum": torch.min,
+}
 
 
 def ring(name: str, shape: tuple[int, ...], dtype: str) -> Ring:
@@ -89,9 +94,15 @@ def maximum(x: Any) -> Any:
     return x.max() if x.numel() else x.new_zeros(())
 
 
-def count(mask: Any) -> Any:
-    """Number of true elements."""
-    return torch.count_nonzero(mask)
+def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
+    """Tensors of one size, each to a scalar; 0 for an empty one."""
+    pairs = zip(elements, folds, strict=True)
+    return [_FOLDS[how](x) if x.numel() else x.new_zeros(()) for x, how in pairs]
+
+
+def from_bits(bits: Any, like: Any) -> Any:
+    """The number in float32 of which these are the bits, in the dtype of `like`."""
+    return bits.view(like.dtype).to(torch.float32)
 
 
 def is_nan(x: Any) -> Any:

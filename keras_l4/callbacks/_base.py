@@ -70,6 +70,8 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
         waiting = _waiting.setdefault(self._optimizer, [])
         if self not in waiting:
             waiting.append(self)
+        # A fit that fails before training begins must not leave them to the next one.
+        backend.on_fit_exit(self._stop_waiting)
 
     def on_train_begin(self, logs: Any = None) -> None:
         waiting = _waiting.pop(self._optimizer, [])
@@ -78,8 +80,11 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
             for callback in waiting:
                 callback._session = session
 
-    def on_test_begin(self, logs: Any = None) -> None:
+    def _stop_waiting(self) -> None:
         _waiting.pop(self._optimizer, None)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._stop_waiting()
 
     on_predict_begin = on_test_begin
 

@@ -70,9 +70,10 @@ class Session:
 
     def _meet_recorder(self) -> None:
         """A model that is built by its first batch has a recorder only after that."""
-        if self._reader is not None or self._optimizer.recorder is None:
+        recorder = self._trace.recorder(self._optimizer)
+        if self._reader is not None or recorder is None:
             return
-        self._reader = Reader(self._optimizer.recorder)
+        self._reader = Reader(recorder)
         if not self._started:
             self._reader.skip()
         iterations = 0 if self._started else int(self._optimizer.iterations)

@@ -43,14 +43,18 @@ class Trace:
         """`optimizer` is as it was; the last one gives the model its own function back."""
         if id(optimizer) not in self.recording:
             return
-        if optimizer.recorder is not None:
-            self.recorders[id(optimizer)] = optimizer.recorder
+        if recorder := self.recorder(optimizer):
+            self.recorders[id(optimizer)] = recorder
         restore(optimizer)
         if self.recording == self.kept_for:
             self.kept_function = self.model.train_function
         self.recording = {k: v for k, v in self.recording.items() if k != id(optimizer)}
         if not self.recording:
             self._give_back()
+
+    def recorder(self, optimizer: Any) -> Recorder | None:
+        """That of `optimizer`, once it records and knows its variables."""
+        return optimizer.recorder if id(optimizer) in self.recording else None
 
     def _forget_if_recompiled(self) -> None:
         variables = [id(v) for v in self.model.trainable_variables]
@@ -70,8 +74,8 @@ class Trace:
         self.kept_for = dict(self.recording)
 
     def _rings(self) -> list[Any]:
-        recorder = self.model.optimizer.recorder
-        return [] if recorder is None else recorder.rings
+        recorder = self.recorder(self.model.optimizer)
+        return recorder.rings if recorder else []
 
     def _give_back(self) -> None:
         self.model.train_function = self.own_function

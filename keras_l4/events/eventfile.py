@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import os
 import socket
+import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import google_crc32c
 from tensorboard.compat.proto import event_pb2
-from tensorboard.summary.writer.record_writer import RecordWriter
 
 WRITER_NAME = "keras_l4"
 """Marks a file as ours, in its first event."""
@@ -39,13 +39,10 @@ class EventFile:
         Raises:
             OSError: They could not be written. The file ends with the last good event.
         """
-        records = io.BytesIO()
-        writer = RecordWriter(records)
-        for event in events:
-            writer.write(event.SerializeToString())
+        records = b"".join(_framed(event.SerializeToString()) for event in events)
         end = self._file.tell()
         try:
-            self._write(records.getbuffer())
+            self._write(memoryview(records))
         except OSError:
             # Readers stop at half a record, and would never see what is written after it.
             self._file.truncate(end)
@@ -59,6 +56,18 @@ class EventFile:
     def _write(self, data: memoryview) -> None:
         while data:
             data = data[self._file.write(data) :]
+
+
+def _framed(data: bytes) -> bytes:
+    """A TFRecord. TensorBoard's own writer takes its checksum in Python, 0.1 s a megabyte."""
+    length = struct.pack("<Q", len(data))
+    return length + _masked_checksum(length) + data + _masked_checksum(data)
+
+
+def _masked_checksum(data: bytes) -> bytes:
+    checksum = google_crc32c.value(data)
+    rotated = (checksum >> 15 | checksum << 17) + 0xA282EAD8
+    return struct.pack("<I", rotated & 0xFFFFFFFF)
 
 
 def _first_event() -> event_pb2.Event:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
+from keras import ops
+
 if TYPE_CHECKING:
     import numpy as np
 
+    from keras_l4.recorder.rate import Rate
     from keras_l4.recorder.rows import Rows
     from keras_l4.recorder.step import Step
 
@@ -55,15 +58,37 @@ class Quantity(abc.ABC):
 class Measured(Quantity):
     """A quantity that is measured on the device.
 
-    `dtype` is `"float"` (float32) or `"int"` (an exact count; every count is taken when a step
-    is looked at closely, and is zero where the gradient norm says that all is finite).
+    Attributes:
+        dtype: `"float"` (float32) or `"int"` (an exact count).
+        of_nonfinite: It is zero where the gradient norms say that all is finite, and is measured
+            only where they do not.
     """
 
     dtype: ClassVar[Literal["float", "int"]] = "float"
+    of_nonfinite: ClassVar[bool] = False
 
     @abc.abstractmethod
     def measure(self, step: Step) -> Any:
         """Returns a tensor `[variables]`."""
+
+
+class Folded(Measured):
+    """A count or an extreme over the elements: all of a variable's are taken in one pass.
+
+    Attributes:
+        over: Which tensors of the step.
+        fold: How their elements, as `element` gives them, become one number.
+    """
+
+    over: ClassVar[Literal["gradients", "second_moments"]] = "gradients"
+    fold: ClassVar[Literal["count", "maximum", "minimum"]] = "count"
+
+    @abc.abstractmethod
+    def element(self, x: Any, rate: Rate) -> Any:
+        """What is folded: a mask to be counted, or numbers, in the shape of `x`."""
+
+    def measure(self, step: Step) -> Any:
+        return ops.stack(step.folded(self))
 
 
 class Derived(Quantity):

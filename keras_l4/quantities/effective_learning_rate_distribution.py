@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from keras_l4.quantities._base import SAMPLED, Derived, Measured
+from keras_l4.quantities._base import SAMPLED, Derived, Folded
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from keras_l4.recorder.rate import Rate
     from keras_l4.recorder.rows import Rows
     from keras_l4.recorder.step import Step
 
@@ -81,7 +82,7 @@ class EffectiveLearningRateP95(_Quantile):
     level = 0.95
 
 
-class EpsilonDominatedFraction(Measured):
+class EpsilonDominatedFraction(Folded):
     """Share of elements whose denominator is ε rather than the second moment."""
 
     name = "epsilon_dominated_fraction"
@@ -89,12 +90,16 @@ class EpsilonDominatedFraction(Measured):
     when = SAMPLED
     pool = "mean_by_size"
     of_distribution = True
+    over = "second_moments"
+
+    def element(self, x: Any, rate: Rate) -> Any:
+        return rate.is_epsilon_dominated(x)
 
     def measure(self, step: Step) -> Any:
-        return step.fraction(step.second_moments, step.rate.is_epsilon_dominated)
+        return step.share(step.folded(self))
 
 
-class UndefinedRateCount(Measured):
+class UndefinedRateCount(Folded):
     """Elements whose effective learning rate is NaN: a root of a negative number, or of NaN."""
 
     name = "undefined_rate_count"
@@ -103,6 +108,7 @@ class UndefinedRateCount(Measured):
     pool = "count"
     of_distribution = True
     dtype = "int"
+    over = "second_moments"
 
-    def measure(self, step: Step) -> Any:
-        return step.count(step.second_moments, step.rate.is_undefined)
+    def element(self, x: Any, rate: Rate) -> Any:
+        return rate.is_undefined(x)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from keras_l4 import backend
-from keras_l4.quantities._base import EVERY_STEP, Measured
+from keras_l4.quantities._base import EVERY_STEP, Folded
 
 if TYPE_CHECKING:
-    from keras_l4.recorder.step import Step
+    from keras_l4.recorder.rate import Rate
 
 
-class InfCount(Measured):
+class InfCount(Folded):
     """Number of +Inf and -Inf in the gradient. Exact."""
 
     name = "inf_count"
@@ -19,5 +19,7 @@ class InfCount(Measured):
     when = EVERY_STEP
     pool = "count"
     dtype = "int"
-    def measure(self, step: Step) -> Any:
-        return step.count(step.gradients, backend.is_inf)
+    of_nonfinite = True
+
+    def element(self, x: Any, rate: Rate) -> Any:
+        return backend.is_inf(x)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keras_l4.quantities._base import EVERY_STEP, SAMPLED, Measured
+from keras_l4.quantities._base import EVERY_STEP, SAMPLED, Folded, Measured
 
 if TYPE_CHECKING:
+    from keras_l4.recorder.rate import Rate
     from keras_l4.recorder.step import Step
 
 
@@ -25,7 +26,7 @@ class RateStatistic(Measured):
         return step.rate_statistic
 
 
-class SecondMomentMinimum(Measured):
+class SecondMomentMinimum(Folded):
     """Smallest second moment of the variable, after the step."""
 
     name = "_second_moment_min"
@@ -33,12 +34,17 @@ class SecondMomentMinimum(Measured):
     when = SAMPLED
     pool = "maximum"
     of_distribution = True
+    over = "second_moments"
+    fold = "minimum"
+
+    def element(self, x: Any, rate: Rate) -> Any:
+        return x
 
     def measure(self, step: Step) -> Any:
-        return step.minimum(step.second_moments)
+        return step.nan_like_mean(step.folded(self))
 
 
-class SecondMomentMaximum(Measured):
+class SecondMomentMaximum(Folded):
     """Largest second moment of the variable, after the step."""
 
     name = "_second_moment_max"
@@ -46,6 +52,11 @@ class SecondMomentMaximum(Measured):
     when = SAMPLED
     pool = "maximum"
     of_distribution = True
+    over = "second_moments"
+    fold = "maximum"
+
+    def element(self, x: Any, rate: Rate) -> Any:
+        return x
 
     def measure(self, step: Step) -> Any:
-        return step.maximum(step.second_moments)
+        return step.nan_like_mean(step.folded(self))

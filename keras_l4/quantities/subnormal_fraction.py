@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from keras_l4 import backend
-from keras_l4.quantities._base import SAMPLED, Measured
+from keras_l4.quantities._base import SAMPLED, Folded
 
 if TYPE_CHECKING:
+    from keras_l4.recorder.rate import Rate
     from keras_l4.recorder.step import Step
 
 
-class SubnormalFraction(Measured):
+class SubnormalFraction(Folded):
     """Share of the gradient's elements that are subnormal in its own dtype, by their bits."""
 
     name = "subnormal_fraction"
@@ -19,5 +20,8 @@ class SubnormalFraction(Measured):
     when = SAMPLED
     pool = "mean_by_size"
 
+    def element(self, x: Any, rate: Rate) -> Any:
+        return backend.is_subnormal(x)
+
     def measure(self, step: Step) -> Any:
-        return step.fraction(step.gradients, backend.is_subnormal)
+        return step.share(step.folded(self))

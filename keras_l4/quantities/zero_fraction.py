@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keras_l4.quantities._base import SAMPLED, Measured
+from keras_l4 import backend
+from keras_l4.quantities._base import SAMPLED, Folded
 
 if TYPE_CHECKING:
+    from keras_l4.recorder.rate import Rate
     from keras_l4.recorder.step import Step
 
 
-class ZeroFraction(Measured):
+class ZeroFraction(Folded):
     """Share of the gradient's elements that are exactly zero, by their bits."""
 
     name = "zero_fraction"
@@ -18,5 +20,9 @@ class ZeroFraction(Measured):
     when = SAMPLED
     pool = "mean_by_size"
 
+    def element(self, x: Any, rate: Rate) -> Any:
+        return backend.is_nonzero(x)
+
     def measure(self, step: Step) -> Any:
-        return step.fraction_of_zeros(step.gradients)
+        # The rows that a sparse gradient leaves out are zeros too.
+        return step.rest(step.folded(self))

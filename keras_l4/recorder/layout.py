@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4.quantities import EVERY_STEP, Derived, Measured, Quantity, registry
+from keras_l4.quantities import EVERY_STEP, Derived, Folded, Measured, Quantity, registry
 from keras_l4.recorder.block import Variable
 from keras_l4.recorder.rate import Rate
 from keras_l4.recorder.settings import Settings
@@ -117,6 +117,11 @@ class Layout:
     @cached_property
     def counts(self) -> tuple[Measured, ...]:
         return self._measured("int", every_step=False)
+
+    def folded(self, of_nonfinite: bool) -> list[Folded]:
+        """Those that are folded over the elements."""
+        folded = (q for q in self.quantities if isinstance(q, Folded))
+        return [q for q in folded if q.of_nonfinite == of_nonfinite]
 
     @property
     def num_floats(self) -> int:

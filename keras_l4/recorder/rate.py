@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from keras import ops
 
+from keras_l4 import backend
+
 if TYPE_CHECKING:
     from keras_l4.recorder.step import Step
 
@@ -58,11 +60,11 @@ class Rate(abc.ABC):
 
     def is_epsilon_dominated(self, second_moment: Any) -> Any:
         """Device mask: the elements whose denominator is ε rather than the second moment."""
-        return second_moment < self.epsilon_limit
+        return backend.widen(second_moment) < self.epsilon_limit
 
     def is_undefined(self, second_moment: Any) -> Any:
         """Device mask: the elements whose rate is NaN."""
-        return ops.logical_not(second_moment + self.epsilon_inside_root >= 0)
+        return ops.logical_not(backend.widen(second_moment) + self.epsilon_inside_root >= 0)
 
 
 class AdaptiveRate(Rate):
@@ -104,7 +106,9 @@ class MeasuredRate(Rate):
     every_update = True
 
     def statistic(self, step: Step) -> Any:
-        return step.norms(step.updates) / step.gradient_norms
+        # Momentum and weight decay move a weight without a gradient: a rate of that is no rate.
+        norms = ops.where(step.gradient_norms == 0, np.float32(np.nan), step.gradient_norms)
+        return step.norms(step.updates) / norms
 
     def rate(self, learning_rate: np.ndarray, t: np.ndarray, statistic: np.ndarray) -> np.ndarray:
         return statistic.astype(np.float64)

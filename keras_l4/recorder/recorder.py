@@ -23,6 +23,7 @@ class _Begun:
 
     taken: Taken
     norms: Any
+    suspicious: Any
     looked: Any
     weights: Sequence[Any]
     clock: list[Any]
@@ -92,6 +93,7 @@ class Recorder:
         return _Begun(
             taken,
             norms,
+            suspicious,
             looked,
             backend.snapshot(wanted, watched, self.settings.xla),
             [ops.cast(x, "float32") for x in self.consumption.clock()],
@@ -121,10 +123,27 @@ class Recorder:
     def _look_closer(self, begun: _Begun) -> tuple[Sequence[Any], Any]:
         moments = self._second_moments()
         means = backend.means(moments)
-        step = self._step(begun, second_moments=moments, mean_second_moments=means)
+        to_fold = self.layout.folded(of_nonfinite=False)
+        step = self._step(
+            begun, second_moments=moments, mean_second_moments=means, to_fold=to_fold
+        )
         floats = [quantity.measure(step) for quantity in self.layout.closer]
-        counts = [quantity.measure(step) for quantity in self.layout.counts]
+        nonfinite = self._count_nonfinite(begun)
+        counts = [
+            nonfinite[q.name] if q.of_nonfinite else q.measure(step) for q in self.layout.counts
+        ]
         return (_row(floats, "float32"), _row(counts, self.integers.dtype), means), self._sample(step)
+
+    def _count_nonfinite(self, begun: _Begun) -> dict[str, Any]:
+        quantities = self.layout.folded(of_nonfinite=True)
+
+        def count() -> list[Any]:
+            step = self._step(begun, to_fold=quantities)
+            return [ops.cast(q.measure(step), self.integers.dtype) for q in quantities]
+
+        zeros = ops.zeros((len(self.layout.variables),), self.integers.dtype)
+        counted = ops.cond(begun.suspicious, count, lambda: [zeros for _ in quantities])
+        return dict(zip((q.name for q in quantities), counted, strict=True))
 
     def _pass_by(self, begun: _Begun, skipped: Any) -> Sequence[Any]:
         num = len(self.layout.variables)
@@ -145,6 +164,9 @@ class Recorder:
         held = ops.convert_to_tensor(self.moments)
         return ops.where(applied, self.rate.advance(held, mean_square), held)
 
+    def _values(self) -> list[Any]:
+        return [backend.value(v, self.settings.xla) for v in self.consumption.variables]
+
     def _second_moments(self) -> list[Any]:
         if isinstance(self.rate, AdaptiveRate):
             return [backend.value(x, self.settings.xla) for x in self.rate.second_moments(self.consumption.slots)]
@@ -158,7 +180,7 @@ class Recorder:
             gradient_norms=begun.norms,
             consumed=begun.taken.consumed,
             weights=begun.weights,
-            weights_after=[backend.value(v, self.settings.xla) for v in self.consumption.variables],
+            weights_after=self._values,
             **known,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_l4 import backend
+from keras_l4.quantities import Folded
 from keras_l4.recorder.rate import Rate
 
 Tensors = Sequence[Any]
@@ -28,9 +29,10 @@ class Step:
         gradient_norms: Their norms, `float32[variables]`.
         consumed: The gradients after clipping, or None where nothing is clipped.
         weights: The variables before the update.
-        weights_after: The variables after it.
+        weights_after: Gives the variables after it.
         second_moments: The optimizer's, after the update; empty tensors where it has none.
         mean_second_moments: Their means, `float32[variables]`.
+        to_fold: The quantities that will be folded, in one pass over the elements.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class Step:
         gradient_norms: Any,
         consumed: Callable[[], Tensors] | None = None,
         weights: Tensors = (),
-        weights_after: Tensors = (),
+        weights_after: Callable[[], Tensors] = tuple,
         second_moments: Tensors = (),
         mean_second_moments: Any = None,
+        to_fold: Sequence[Folded] = (),
     ) -> None:
         self.rate = rate
         self.sizes = sizes
@@ -55,11 +58,12 @@ class Step:
         self._weights_after = weights_after
         self.second_moments = second_moments
         self.mean_second_moments = mean_second_moments
+        self._to_fold = to_fold
 
     @cached_property
     def updates(self) -> Tensors:
         """w_after - w_before, in float32 or better."""
-        pairs = zip(self._weights_after, self.weights, strict=True)
+        pairs = zip(self._weights_after(), self.weights, strict=True)
         return [backend.widen(after) - backend.widen(before) for after, before in pairs]
 
     @cached_property
@@ -80,31 +84,39 @@ class Step:
         """Euclidean norms without over- or underflow on the way, `float32[variables]`."""
         return backend.exact_norms(tensors)
 
-    def max_abs(self, tensors: Tensors) -> Any:
-        """max|x|, `float32[variables]`; 0 for an empty tensor."""
-        return self.maximum([ops.abs(x) for x in tensors])
+    def folded(self, quantity: Folded) -> Sequence[Any]:
+        """The elements of each variable, folded as `quantity` says: a scalar each."""
+        return self._folds[quantity.name]
 
-    def maximum(self, tensors: Tensors) -> Any:
-        """Largest elements, `float32[variables]`; NaN where there is one, 0 for an empty tensor."""
-        return self._each(backend.maximum, tensors)
+    def share(self, counts: Sequence[Any]) -> Any:
+        """Counts as a share of the variable's elements, `float32[variables]`."""
+        sizes = np.maximum(self.sizes, 1).astype(np.float32)
+        return ops.divide(ops.cast(ops.stack(counts), "float32"), sizes)
 
-    def minimum(self, tensors: Tensors) -> Any:
-        """Smallest elements, `float32[variables]`; NaN where there is one, 0 for an empty one."""
-        return self._each(lambda x: -backend.maximum(-x), tensors)
+    def rest(self, counts: Sequence[Any]) -> Any:
+        """The share of the elements that were not counted, `float32[variables]`."""
+        return ops.subtract((self.sizes > 0).astype(np.float32), self.share(counts))
 
-    def count(self, tensors: Tensors, predicate: Callable[[Any], Any]) -> Any:
-        """Exact number of elements for which `predicate` holds, integers `[variables]`."""
-        return ops.stack([backend.count(predicate(x)) for x in tensors])
+    def magnitudes(self, bits: Sequence[Any]) -> Any:
+        """What the magnitude bits of the gradients stand for, `float32[variables]`."""
+        pairs = zip(self.gradients, bits, strict=True)
+        return ops.stack([backend.from_bits(b, like=g) for g, b in pairs])
 
-    def fraction(self, tensors: Tensors, predicate: Callable[[Any], Any]) -> Any:
-        """Share of the variable's elements for which `predicate` holds, `float32[variables]`."""
-        counts = ops.cast(self.count(tensors, predicate), "float32")
-        return ops.divide(counts, np.maximum(self.sizes, 1).astype(np.float32))
+    def nan_like_mean(self, values: Sequence[Any]) -> Any:
+        """NaN where the mean second moment says that there is one, else `values`."""
+        floats = ops.stack([ops.cast(x, "float32") for x in values])
+        return ops.where(ops.isnan(self.mean_second_moments), np.float32(np.nan), floats)
 
-    def fraction_of_zeros(self, tensors: Tensors) -> Any:
-        """Share of exact zeros; the rows that a sparse gradient leaves out are zeros too."""
-        nonzero = self.fraction(tensors, backend.is_nonzero)
-        return ops.subtract((self.sizes > 0).astype(np.float32), nonzero)
+    @cached_property
+    def _folds(self) -> dict[str, Sequence[Any]]:
+        folds: dict[str, Sequence[Any]] = {}
+        sources = {"gradients": self.gradients, "second_moments": self.second_moments}
+        for over, tensors in sources.items():
+            quantities = [q for q in self._to_fold if q.over == over]
+            columns = zip(*(self._fold(x, quantities) for x in tensors), strict=True)
+            folds |= zip((q.name for q in quantities), columns, strict=False)
+        return folds
 
-    def _each(self, function: Callable[[Any], Any], tensors: Tensors) -> Any:
-        return ops.stack([ops.cast(function(x), "float32") for x in tensors])
+    def _fold(self, x: Any, quantities: Sequence[Folded]) -> list[Any]:
+        elements = [q.element(x, self.rate) for q in quantities]
+        return backend.fold(elements, [q.fold for q in quantities])

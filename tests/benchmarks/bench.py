@@ -51,28 +51,32 @@ def request(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def measure(backend: str, wanted: dict[str, Any]) -> list[Result]:
-    """Runs a worker on the backend."""
+def measure(backend: str, wanted: dict[str, Any]) -> tuple[list[Result], int]:
+    """Runs a worker on the backend: what it could measure, and its exit status."""
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "KERAS_BACKEND": backend}
     worker = Path(__file__).with_name("worker.py")
     with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / name for name in ("request.json", "results.json")]
-        files[0].write_text(json.dumps(wanted))
-        subprocess.run([sys.executable, worker, *files], env=environment, check=True)
-        return json.loads(files[1].read_text())
+        asked, measured = (Path(folder) / name for name in ("request.json", "results.json"))
+        asked.write_text(json.dumps(wanted))
+        measured.write_text("[]")
+        status = subprocess.run([sys.executable, worker, asked, measured], env=environment)
+        return json.loads(measured.read_text()), status.returncode
 
 
 def main(arguments: list[str]) -> int:
-    """Returns 1 where a contender failed."""
+    """Returns 1 where a contender or a whole backend failed."""
     options = parse(arguments)
-    machine, wanted = describe(), request(options)
-    results = [result for backend in options.backends for result in measure(backend, wanted)]
-    if options.json:
-        run = {"machine": machine, "request": wanted, "results": results}
-        options.json.write_text(json.dumps(run, indent=1))
-    print("\n".join(f"{name}: {value}" for name, value in machine.items()), end="\n\n")
-    print(report(results))
-    return int(any(result["failures"] for result in results))
+    run: dict[str, Any] = {"machine": describe(), "request": request(options), "results": []}
+    failed = False
+    for backend in options.backends:
+        results, status = measure(backend, run["request"])
+        run["results"] += results
+        failed |= status != 0 or any(result["failures"] for result in results)
+        if options.json:
+            options.json.write_text(json.dumps(run, indent=1))
+    print("\n".join(f"{name}: {value}" for name, value in run["machine"].items()), end="\n\n")
+    print(report(run["results"]))
+    return int(failed)
 
 
 if __name__ == "__main__":

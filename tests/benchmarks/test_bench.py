@@ -15,9 +15,6 @@ import pytest
 pytest.importorskip("jax")
 
 ROOT = Path(__file__).parents[2]
-CALLBACKS = ROOT / "keras_l4" / "callbacks" / "__init__.py"
-pytestmark = pytest.mark.skipif(not CALLBACKS.exists(), reason="keras_l4.callbacks is not written")
-
 TOY = ["--backends", "jax", "--models", "mlp", "--quick", "--pairs", "3"]
 
 

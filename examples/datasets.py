@@ -1,0 +1,79 @@
+"""Data and a small classifier for each `--dataset`. Keras downloads all of them but digits."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+from sklearn.datasets import load_digits
+
+Data = tuple[np.ndarray, np.ndarray]
+WORDS, REVIEW_LENGTH = 10_000, 200
+
+
+def digits() -> Data:
+    """1797 images of 8 x 8, flat; part of scikit-learn."""
+    x, y = load_digits(return_X_y=True)
+    return (x / 16).astype("float32"), y.astype("int32")
+
+
+def images(load_data: Callable[[], Any]) -> Data:
+    (x, y), _ = load_data()
+    return (x.reshape(*x.shape[:3], -1) / 255).astype("float32"), y.ravel().astype("int32")
+
+
+def reviews() -> Data:
+    (x, y), _ = keras.datasets.imdb.load_data(num_words=WORDS)
+    return keras.utils.pad_sequences(x, REVIEW_LENGTH), y.astype("int32")
+
+
+def mlp() -> list[Any]:
+    return [
+        layers.Dense(64, activation="relu", name="hidden_1"),
+        layers.Dense(32, activation="relu", name="hidden_2"),
+        layers.Dense(10, activation="softmax", name="output"),
+    ]
+
+
+def cnn() -> list[Any]:
+    return [
+        layers.Conv2D(16, 3, strides=2, activation="relu", name="conv_1"),
+        layers.Conv2D(32, 3, strides=2, activation="relu", name="conv_2"),
+        layers.Flatten(),
+        layers.Dense(64, activation="relu", name="hidden"),
+        layers.Dense(10, activation="softmax", name="output"),
+    ]
+
+
+def bag_of_words() -> list[Any]:
+    return [
+        layers.Embedding(WORDS, 16, name="embedding"),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(16, activation="relu", name="hidden"),
+        layers.Dense(2, activation="softmax", name="output"),
+    ]
+
+
+DATASETS: dict[str, tuple[Callable[[], Data], Callable[[], list[Any]]]] = {
+    "digits": (digits, mlp),
+    "mnist": (functools.partial(images, keras.datasets.mnist.load_data), cnn),
+    "fashion_mnist": (functools.partial(images, keras.datasets.fashion_mnist.load_data), cnn),
+    "cifar10": (functools.partial(images, keras.datasets.cifar10.load_data), cnn),
+    "imdb": (reviews, bag_of_words),
+}
+
+
+def load(name: str) -> tuple[np.ndarray, np.ndarray, keras.Model]:
+    """Inputs, labels and an uncompiled model; exits with one line if the data is out of reach."""
+    load_data, build = DATASETS[name]
+    try:
+        x, y = load_data()
+    except Exception as error:  # Keras raises no narrower type when a download fails.
+        raise SystemExit(
+            f"{name} could not be downloaded; use --dataset digits, which needs no network. {error}"
+        ) from None
+    return x, y, keras.Sequential([keras.Input(x.shape[1:]), *build()], name=name)

@@ -1,0 +1,108 @@
+"""A wrong argument is an error that says what was passed and what is expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+from keras_l4.callbacks import (
+    EffectiveLearningRates,
+    GradientNorms,
+    NonFiniteMonitor,
+    TrainingDiagnostics,
+)
+from tests.training import build, norms, rows, train
+
+ALL = [EffectiveLearningRates, GradientNorms, NonFiniteMonitor, TrainingDiagnostics]
+POSITIVE = ("every", "flush_every", "update_freq")
+
+
+@pytest.mark.parametrize("value", [0, -1])
+@pytest.mark.parametrize("name", POSITIVE)
+def test_a_number_too_small(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"^{name}={value}: expected an integer of at least 1.$"):
+        TrainingDiagnostics(**{name: value})
+
+
+@pytest.mark.parametrize("value", [1.5, True, "3", None])
+@pytest.mark.parametrize("name", [*POSITIVE, "histogram_freq"])
+def test_not_a_whole_number(name: str, value: Any) -> None:
+    with pytest.raises(TypeError) as raised:
+        TrainingDiagnostics(**{name: value})
+    assert str(raised.value).startswith(f"{name}={value!r}: expected an integer of at least ")
+
+
+CASES: dict[str, tuple[Any, type[Exception], str]] = {
+    "quantities": (
+        ["gradient_norm", "gradient_nrom"],
+        ValueError,
+        r"quantities has 'gradient_nrom': expected some of \[.*'gradient_norm'",
+    ),
+    "action": ("explode", ValueError, "action='explode': expected \"warn\", \"stop\" or \"raise\""),
+    "by": ("model", ValueError, 'by=\'model\': expected "layer" or "variable"'),
+    "include": ("dense[", ValueError, r"include='dense\[': expected a regular expression"),
+    "exclude": (3, ValueError, "exclude=3: expected a regular expression"),
+    "hooks": ([print, "print"], TypeError, "hooks has 'print': expected callables"),
+    "optimizer": ("adam", TypeError, "optimizer='adam' is a str; expected a keras.optimizers."),
+    "histogram_freq": (-1, ValueError, "histogram_freq=-1: expected an integer of at least 0"),
+    "flush_evry": (3, TypeError, "flush_evry"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_not_as_expected(name: str) -> None:
+    value, error, message = CASES[name]
+    with pytest.raises(error, match=message):
+        TrainingDiagnostics(**{name: value})
+
+
+@pytest.mark.parametrize("callback", ALL)
+def test_every_callback_checks(callback: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="every=0"):
+        callback(every=0)
+    with pytest.raises(TypeError, match="evry"):
+        callback(evry=1)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        callback(tmp_path / "file")
+
+
+@pytest.mark.parametrize("below", ["", "logs/run"])
+def test_log_dir_is_a_file_or_below_one(below: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    log_dir = file / below
+    with pytest.raises(NotADirectoryError) as raised:
+        TrainingDiagnostics(log_dir)
+    assert str(raised.value).startswith(f"log_dir={str(log_dir)!r}: {file} is a file; expected")
+
+
+def test_log_dir_is_not_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not by its mode: the superuser may write everywhere.
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(PermissionError) as raised:
+        TrainingDiagnostics(tmp_path / "logs")
+    assert str(tmp_path / "logs") in str(raised.value)
+    assert f"{tmp_path} is not writable; choose" in str(raised.value)
+
+
+def test_a_model_that_is_not_compiled() -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    # Keras checks fit and evaluate itself, but not predict.
+    with pytest.raises(ValueError, match="GradientNorms was given a model that is not compiled"):
+        model.predict(rows()[0], verbose=0, callbacks=[GradientNorms()])
+
+
+@pytest.mark.parametrize("name", ["include", "exclude"])
+def test_no_variable_is_left(name: str, tmp_path: Path) -> None:
+    model = build()
+    with pytest.raises(ValueError, match="leave no variable to record") as raised:
+        train(model, norms(tmp_path, **{name: "^nowhere" if name == "include" else "."}))
+
+    assert "Choose among: ['sequential/dense/kernel'" in str(raised.value)
+    assert type(model.optimizer) is type(keras.optimizers.Adam())
+    assert not [note for note in getattr(raised.value, "__notes__", ()) if "keras_l4" in note]
+    train(model, norms(tmp_path))

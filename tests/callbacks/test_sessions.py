@@ -1,0 +1,235 @@
+"""Sessions: what callbacks share during one `fit`, and what outlives it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.util.tensor_util import make_ndarray
+
+import keras_l4
+from keras_l4.callbacks import (
+    EffectiveLearningRates,
+    GradientNorms,
+    NonFiniteMonitor,
+    TrainingDiagnostics,
+)
+from keras_l4.events.reader import events
+from tests.training import STEPS, build, norms, rows, same, state, train
+
+
+def event_files(log_dir: Path) -> list[Path]:
+    return sorted(log_dir.rglob("events.out.tfevents.*"))
+
+
+class TestSeveralCallbacks:
+    def test_share_a_recorder_and_an_event_file(self, tmp_path: Path) -> None:
+        monitor = NonFiniteMonitor(verbose=0)
+        rates = EffectiveLearningRates(tmp_path)
+        train(build(), GradientNorms(tmp_path), monitor, rates, nan_at=1)
+
+        assert len(event_files(tmp_path)) == 1
+        run = keras_l4.load(tmp_path)
+        assert len(run.steps) == STEPS
+        asked_for = {*GradientNorms.quantities, *EffectiveLearningRates.quantities}
+        assert asked_for <= set(run.quantities)
+        assert [event.step for event in monitor.events] == [2] * 4 + [3] * 4
+
+    def test_are_read_as_often_as_the_most_eager_wants(self, tmp_path: Path) -> None:
+        lengths: list[int] = []
+        counting = norms(flush_every=2, hooks=[lambda block: lengths.append(len(block))])
+        train(build(), norms(tmp_path, every=3), norms(every=2, flush_every=50), counting, epochs=2)
+
+        assert lengths == [2, 1, 2, 1]
+        assert keras_l4.load(tmp_path).sampled.tolist() == [True, False] * STEPS
+
+    def test_do_not_write_into_two_folders(self, tmp_path: Path) -> None:
+        model = build()
+        one, other = tmp_path / "one", tmp_path / "other"
+        with pytest.raises(ValueError, match="log_dir") as raised:
+            train(model, GradientNorms(one), NonFiniteMonitor(other))
+
+        assert str(one) in str(raised.value)
+        assert str(other) in str(raised.value)
+        assert not event_files(tmp_path)
+        assert type(model.optimizer) is type(keras.optimizers.Adam())
+
+    @pytest.mark.parametrize("name", ["include", "exclude"])
+    def test_do_not_choose_different_variables(self, name: str) -> None:
+        with pytest.raises(ValueError, match=name) as raised:
+            train(build(), norms(**{name: "kernel"}), norms(**{name: "bias"}))
+        assert "'kernel'" in str(raised.value)
+        assert "'bias'" in str(raised.value)
+
+    def test_that_are_one_object_count_once(self, tmp_path: Path) -> None:
+        twice = norms(tmp_path)
+        train(build(), twice, twice)
+
+        assert len(keras_l4.load(tmp_path).steps) == STEPS
+
+
+class TestOnlyFitRecords:
+    @pytest.mark.parametrize("method", ["evaluate", "predict"])
+    def test_other_methods_leave_the_optimizer_alone(self, method: str, tmp_path: Path) -> None:
+        model = build()
+        seen: list[type] = []
+        look = keras.callbacks.LambdaCallback()
+        look.on_test_batch_end = lambda *_, **__: seen.append(type(model.optimizer))
+        look.on_predict_batch_end = look.on_test_batch_end
+        x, y = rows()
+        data = (x, y) if method == "evaluate" else (x,)
+        getattr(model, method)(*data, verbose=0, callbacks=[norms(tmp_path), look])
+
+        assert set(seen) == {type(keras.optimizers.Adam())}
+        assert not event_files(tmp_path)
+
+    def test_evaluate_does_not_leave_a_callback_to_the_next_fit(self, tmp_path: Path) -> None:
+        model = build()
+        x, y = rows()
+        model.evaluate(x, y, verbose=0, callbacks=[norms(tmp_path / "evaluate")])
+        train(model, norms(tmp_path / "fit"))
+
+        assert not event_files(tmp_path / "evaluate")
+        assert len(keras_l4.load(tmp_path / "fit").steps) == STEPS
+
+    def test_validation_in_between_is_not_recorded(self, tmp_path: Path) -> None:
+        model = build()
+        history = train(model, norms(tmp_path), epochs=2, validation_data=rows())
+
+        assert len(history.history["val_loss"]) == 2
+        assert len(keras_l4.load(tmp_path).steps) == 2 * STEPS
+
+
+def test_another_optimizer_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    parts = keras.optimizers.Adam(0.01, name="heads")
+    model = build(keras.optimizers.SGD(0.01, name="trunk"))
+    train(model, norms(tmp_path), norms(tmp_path, optimizer=model.optimizer))
+    assert [path.parent for path in event_files(tmp_path)] == [tmp_path / "diagnostics"]
+
+    # It is not called in this fit: there is nothing to record, and nothing breaks.
+    train(model, norms(tmp_path / "two", optimizer=parts))
+    folders = {path.parent for path in event_files(tmp_path / "two")}
+    assert folders == {tmp_path / "two" / "diagnostics" / "heads"}
+    assert type(parts) is type(keras.optimizers.Adam())
+
+
+class TwoOptimizers(keras.Sequential):
+    """Every step of the one is followed by a step of the other, with a gradient of ones."""
+
+    second: Any
+
+    def train_step(self, *data: Any) -> Any:
+        logs = super().train_step(*data)
+        variables = self.layers[-1].trainable_variables
+        self.second.apply([keras.ops.ones_like(v) for v in variables], variables)
+        return logs
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras on JAX has no stateful step")
+def test_two_optimizers_are_recorded_side_by_side(tmp_path: Path) -> None:
+    dense = keras.layers.Dense
+    model = TwoOptimizers([keras.Input((3,)), dense(2), dense(1)])
+    model.second = keras.optimizers.SGD(0.01, name="second")
+    model.second.build(model.layers[-1].trainable_variables)
+    model.compile("adam", "mse", run_eagerly=keras.backend.backend() == "tensorflow")
+    train(model, norms(tmp_path), norms(tmp_path, optimizer=model.second))
+
+    main = keras_l4.load(tmp_path, optimizer="diagnostics")
+    other = keras_l4.load(tmp_path, optimizer="second")
+    assert len(main.steps) == len(other.steps) == STEPS
+    assert (len(main.variables), len(other.variables)) == (4, 2)
+    np.testing.assert_allclose(other.series("gradient_norm").values, np.sqrt(3.0), rtol=1e-6)
+
+
+def test_hooks_get_the_blocks_that_are_written(tmp_path: Path) -> None:
+    blocks: list[keras_l4.StepBlock] = []
+    train(build(), norms(tmp_path, flush_every=2, hooks=[blocks.append]), epochs=2)
+
+    assert all(isinstance(block, keras_l4.StepBlock) for block in blocks)
+    written = keras_l4.load(tmp_path).blocks
+    assert [block.steps.tolist() for block in blocks] == [b.steps.tolist() for b in written]
+    for block, read in zip(blocks, written, strict=True):
+        assert np.array_equal(block.values["gradient_norm"], read.values["gradient_norm"])
+
+
+class Subclassed(keras.Model):
+    """Built by its first batch; its optimizer is, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+
+@pytest.mark.parametrize("run_eagerly", {False, keras.backend.backend() == "tensorflow"})
+def test_a_model_built_by_its_first_batch_is_recorded_from_it_on(
+    run_eagerly: bool, tmp_path: Path
+) -> None:
+    model = Subclassed()
+    model.compile("adam", "mse", run_eagerly=run_eagerly)
+    train(model, norms(tmp_path), epochs=2)
+
+    run = keras_l4.load(tmp_path)
+    assert run.steps.tolist() == list(range(1, 2 * STEPS + 1))
+    assert run.epochs.tolist() == [0] * STEPS + [1] * STEPS
+    assert run.batches.tolist() == [*range(STEPS)] * 2
+
+
+def test_two_models_in_turn(tmp_path: Path) -> None:
+    one, other = build(), build(layers=[keras.layers.Dense(1)])
+    ours = norms(tmp_path / "one"), norms(tmp_path / "other")
+    for _ in range(2):
+        train(one, ours[0])
+        train(other, ours[1])
+
+    first, second = keras_l4.load(tmp_path / "one"), keras_l4.load(tmp_path / "other")
+    assert len(first.steps) == len(second.steps) == 2 * STEPS
+    assert (len(first.variables), len(second.variables)) == (4, 2)
+
+
+def test_one_callback_on_two_models_in_turn() -> None:
+    steps: list[int] = []
+    ours = norms(hooks=[lambda block: steps.extend(block.steps)])
+    train(build(), ours)
+    train(build(layers=[keras.layers.Dense(1)]), ours)
+
+    assert steps == [1, 2, 3, 1, 2, 3]
+
+
+class TestHistograms:
+    def test_are_written_when_they_are_due_and_finite(self, tmp_path: Path) -> None:
+        diagnostics = TrainingDiagnostics(
+            tmp_path, quantities=["gradient_norm"], histogram_freq=2, every=1, verbose=0
+        )
+        model = build(keras.optimizers.SGD(0.1))
+        train(model, diagnostics, nan_at=2, epochs=2)
+
+        (path,) = event_files(tmp_path)
+        values = [(event.step, value) for event in events(path) for value in event.summary.value]
+        histograms = {
+            (step, value.tag): make_ndarray(value.tensor)
+            for step, value in values
+            if value.metadata.plugin_data.plugin_name == "histograms"
+        }
+        paths = [v.path for v in model.trainable_variables]
+        tags = {f"{kind}/{p}" for kind in ("gradients", "weights") for p in paths}
+        assert set(histograms) == {(2 * STEPS, tag) for tag in tags}
+        assert all(np.isfinite(values).all() for values in histograms.values())
+
+    def test_are_off_by_default(self, tmp_path: Path) -> None:
+        train(build(), norms(tmp_path))
+
+        assert b"gradients/" not in event_files(tmp_path)[0].read_bytes()
+
+
+def test_a_step_that_two_callbacks_watch_is_still_the_stock_one() -> None:
+    stock, watched = build(), build()
+    train(stock, epochs=2)
+    train(watched, GradientNorms(), EffectiveLearningRates(), NonFiniteMonitor(), epochs=2)
+
+    assert same(state(watched), state(stock))

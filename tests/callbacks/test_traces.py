@@ -1,0 +1,112 @@
+"""The step function is made anew as rarely as can be, and never an outdated one is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_l4
+from tests.training import STEPS, build, norms, same, state, train
+
+traces = pytest.mark.skipif(keras.backend.backend() == "torch", reason="torch does not trace")
+
+
+class Counting(keras.layers.Layer):
+    """Counts how often its Python code runs in training, which is once per trace."""
+
+    num_traces = 0
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        self.num_traces += bool(training)
+        return x
+
+
+def counted(**arguments: Any) -> tuple[Any, Counting]:
+    layer = Counting()
+    model = build(layers=[keras.layers.Dense(2), layer, keras.layers.Dense(1)], **arguments)
+    return model, layer
+
+
+@traces
+def test_a_loop_over_fit_traces_once(tmp_path: Path) -> None:
+    stock, expected = counted(run_eagerly=False)
+    for _ in range(3):
+        train(stock)
+    model, layer = counted(run_eagerly=False)
+    ours = norms(tmp_path)
+    for _ in range(3):
+        train(model, ours)
+
+    assert layer.num_traces == expected.num_traces
+    assert len(keras_l4.load(tmp_path).steps) == 3 * STEPS
+
+
+@traces
+def test_a_fit_without_us_uses_the_models_own_function() -> None:
+    model, layer = counted(run_eagerly=False)
+    train(model)
+    own, alone = model.train_function, layer.num_traces
+    train(model, norms())
+    assert model.train_function is own
+    train(model)
+
+    assert layer.num_traces == 2 * alone
+
+
+@pytest.mark.parametrize("between", [False, True], ids=["at once", "with a fit in between"])
+def test_a_loss_compiled_in_between_is_used(between: bool) -> None:
+    def run(*callbacks: Any) -> list[np.ndarray]:
+        model = build(keras.optimizers.SGD(0.1), run_eagerly=False)
+        train(model, *callbacks)
+        # The same optimizer: nothing but the loss is new.
+        model.compile(model.optimizer, "mae", run_eagerly=False)
+        if between:
+            train(model)
+        train(model, *callbacks)
+        return state(model)
+
+    assert same(run(norms()), run())
+
+
+def test_a_layer_that_was_frozen_in_between_stays_as_it_is(tmp_path: Path) -> None:
+    def run(*callbacks: Any) -> tuple[Any, list[np.ndarray]]:
+        model = build(keras.optimizers.SGD(0.1), run_eagerly=False)
+        train(model, *callbacks)
+        model.layers[0].trainable = False
+        model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=False)
+        frozen = model.layers[0].get_weights()
+        train(model, *callbacks)
+        assert same(model.layers[0].get_weights(), frozen)
+        return model, state(model)
+
+    assert same(run(norms(tmp_path))[1], run()[1])
+    # The new optimizer begins anew: what the old one did is superseded.
+    record = keras_l4.load(tmp_path)
+    assert record.steps.tolist() == [*range(STEPS + 1, 2 * STEPS + 1)]
+    assert [v.layer for v in record.variables] == ["sequential/dense_1"] * 2
+
+
+def test_other_settings_are_used_at_once(tmp_path: Path) -> None:
+    model = build(run_eagerly=False)
+    train(model, norms(tmp_path / "one", every=1))
+    train(model, norms(tmp_path / "other", include="kernel", every=3))
+
+    one, other = keras_l4.load(tmp_path / "one"), keras_l4.load(tmp_path / "other")
+    assert (len(one.variables), len(other.variables)) == (4, 2)
+    assert one.sampled.all()
+    assert other.sampled.sum() == 1
+
+
+@traces
+def test_a_new_execution_length_is_used(tmp_path: Path) -> None:
+    model = build(run_eagerly=False)
+    ours = norms(tmp_path)
+    train(model, ours)
+    model.compile("adam", "mse", steps_per_execution=2)
+    train(model, ours, epochs=2)
+
+    assert len(keras_l4.load(tmp_path).steps) == 3 * STEPS

@@ -1,0 +1,137 @@
+"""Keras' optimizers in float64 NumPy, as their papers and documentation have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tests.quantities.twins import Array, Truth, norm
+
+
+class Reference:
+    """One optimizer's second moments and effective learning rates.
+
+    Args:
+        learning_rate: A number, or a function of the number of calls before.
+        clip: One gradient per variable to what is consumed of them.
+        options: The optimizer's own.
+    """
+
+    epsilon = 1e-7
+
+    def __init__(
+        self,
+        learning_rate: float | Callable[[int], float],
+        clip: Callable[[list[Array]], list[Array]] = list,
+        **options: Any,
+    ) -> None:
+        self._schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
+        self._clip = clip
+        self.t = 0
+        vars(self).update(options)
+
+    def build(self, sizes: Sequence[int]) -> None:
+        self.sizes = sizes
+        self.v = [self.start(n) for n in sizes]
+
+    def step(self, gradients: list[Array], calls: int) -> list[Truth]:
+        """One update, which is the `calls`-th call from 0."""
+        self.learning_rate = float(self._schedule(calls))
+        self.t += 1
+        consumed = self._clip(gradients)
+        self.v = [self.advance(i, g) for i, g in enumerate(consumed)]
+        return [self._truth(*both) for both in zip(gradients, consumed, self.v, strict=True)]
+
+    def _truth(self, gradient: Array, consumed: Array, v: Array) -> Truth:
+        unknown = np.full(len(v), np.nan)
+        with np.errstate(invalid="ignore"):
+            rates, rate = self.rate(v), self.rate(np.array([v.mean()]))
+        sizes, dominated = np.array([len(v)]), self.epsilon_dominated(v)
+        return Truth(gradient, consumed, unknown, unknown, rates, rate, sizes, dominated)
+
+    def start(self, size: int) -> Array:
+        return np.zeros(size)
+
+    def advance(self, i: int, g: Array) -> Array:
+        """The second moment that the rate divides by."""
+        return self.v[i]
+
+    def rate(self, v: Array) -> Array:
+        return np.full(len(v), self.learning_rate)
+
+    def epsilon_dominated(self, v: Array) -> Array:
+        return np.zeros(len(v), bool)
+
+
+class SGD(Reference):
+    pass
+
+
+class Adagrad(Reference):
+    initial_accumulator_value = 0.1
+
+    def start(self, size: int) -> Array:
+        return np.full(size, float(self.initial_accumulator_value))
+
+    def advance(self, i: int, g: Array) -> Array:
+        return self.v[i] + g**2
+
+    def rate(self, v: Array) -> Array:
+        return self.learning_rate / np.sqrt(v + self.epsilon)
+
+    def epsilon_dominated(self, v: Array) -> Array:
+        return v < self.epsilon
+
+
+class RMSprop(Adagrad):
+    initial_accumulator_value = 0.0
+    rho = 0.9
+    centered = False
+
+    def build(self, sizes: Sequence[int]) -> None:
+        super().build(sizes)
+        self.squares = [np.zeros(n) for n in sizes]
+        self.means = [np.zeros(n) for n in sizes]
+
+    def advance(self, i: int, g: Array) -> Array:
+        self.squares[i] = self.rho * self.squares[i] + (1 - self.rho) * g**2
+        self.means[i] = self.rho * self.means[i] + (1 - self.rho) * g
+        return self.squares[i] - self.means[i] ** 2 if self.centered else self.squares[i]
+
+
+class Adam(Reference):
+    beta_1 = 0.9
+    beta_2 = 0.999
+    amsgrad = False
+
+    def build(self, sizes: Sequence[int]) -> None:
+        super().build(sizes)
+        self.velocities = [np.zeros(n) for n in sizes]
+
+    def advance(self, i: int, g: Array) -> Array:
+        self.velocities[i] = self.beta_2 * self.velocities[i] + (1 - self.beta_2) * g**2
+        return np.maximum(self.v[i], self.velocities[i]) if self.amsgrad else self.velocities[i]
+
+    def rate(self, v: Array) -> Array:
+        bias_1, bias_2 = 1 - self.beta_1**self.t, 1 - self.beta_2**self.t
+        return self.learning_rate * np.sqrt(bias_2) / bias_1 / (np.sqrt(v) + self.epsilon)
+
+    def epsilon_dominated(self, v: Array) -> Array:
+        return np.sqrt(v) < self.epsilon
+
+
+def clip_by_norm(limit: float) -> Callable[[list[Array]], list[Array]]:
+    return lambda gradients: [g * min(1, limit / norm(g)) for g in gradients]
+
+
+def clip_by_global_norm(limit: float) -> Callable[[list[Array]], list[Array]]:
+    def clip(gradients: list[Array]) -> list[Array]:
+        return [g * min(1, limit / norm(np.concatenate(gradients))) for g in gradients]
+
+    return clip
+
+
+def clip_by_value(limit: float) -> Callable[[list[Array]], list[Array]]:
+    return lambda gradients: [np.clip(g, -limit, limit) for g in gradients]

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_l4.recorder.block import StepBlock
+from tests.optimizers import reference
+from tests.optimizers.reference import clip_by_global_norm, clip_by_norm, clip_by_value
+from tests.quantities.twins import TWINS, Truth, layer_of
+from tests.recorder.recorded import prescribed_model, train
+
+LAYERS = {"a": [(3, 4), (4,)], "b": [(90, 100)]}
+SIZES = [12, 4, 9000]
+NUM_STEPS = 100
+DECAY = keras.optimizers.schedules.ExponentialDecay(0.01, decay_steps=10, decay_rate=0.8)
+RATES = [name for name in TWINS if "rate" in name or "epsilon" in name]
+CHECKED = ["gradient_norm", "clip_factor", *RATES]
+
+
+def decayed(calls: int) -> float:
+    return 0.01 * 0.8 ** (calls / 10)
+
+
+def rates(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of the reference: those that change its rates."""
+    kept = ("rho", "centered", "beta_1", "beta_2", "amsgrad", "initial_accumulator_value")
+    own = {k: v for k, v in options.items() if k in (*kept, "epsilon")}
+    clips = {
+        "clipnorm": clip_by_norm,
+        "global_clipnorm": clip_by_global_norm,
+        "clipvalue": clip_by_value,
+    }
+    clip = {"clip": clips[k](v) for k, v in options.items() if k in clips}
+    learning_rate = options["learning_rate"]
+    return own | clip | {"learning_rate": decayed if learning_rate is DECAY else learning_rate}
+
+
+CASES = [
+    ("SGD", {"learning_rate": 0.1}),
+    ("SGD", {"learning_rate": DECAY, "momentum": 0.9}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "clipnorm": 1.0}),
+    ("Adagrad", {"learning_rate": 0.1}),
+    ("Adagrad", {"learning_rate": 0.1, "initial_accumulator_value": 0.0, "epsilon": 0.1}),
+    ("Adagrad", {"learning_rate": DECAY, "global_clipnorm": 1.0, "weight_decay": 0.01}),
+    ("RMSprop", {"learning_rate": 0.1}),
+    ("RMSprop", {"learning_rate": 0.1, "rho": 0.8, "momentum": 0.5, "epsilon": 0.05}),
+    ("RMSprop", {"learning_rate": 0.1, "centered": True, "epsilon": 0.05}),
+    ("RMSprop", {"learning_rate": 0.1, "clipvalue": 0.5, "use_ema": True}),
+    ("Adam", {"learning_rate": 0.1}),
+    ("Adam", {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 0.2}),
+    ("Adam", {"learning_rate": DECAY, "beta_2": 0.5, "amsgrad": True}),
+    ("Adam", {"learning_rate": 0.1, "clipnorm": 1.0, "epsilon": 0.001}),
+    ("Adam", {"learning_rate": 0.1, "use_ema": True, "ema_overwrite_frequency": 7}),
+    ("AdamW", {"learning_rate": 0.1, "weight_decay": 0.1, "global_clipnorm": 1.0}),
+]
+
+
+def draw(num_steps: int, seed: int = 0) -> list[list[np.ndarray]]:
+    """Gradients `[steps][variables]` of mixed magnitude, each element its own."""
+    rng = np.random.default_rng(seed)
+    scales = [10.0 ** rng.uniform(-3, 0.5, n) for n in SIZES]
+    return [
+        [(s * rng.standard_normal(len(s))).astype("float32").astype(float) for s in scales]
+        for _ in range(num_steps)
+    ]
+
+
+def by_layer(steps: list[list[np.ndarray]]) -> list[np.ndarray]:
+    rows = [np.concatenate(step) for step in steps]
+    return np.split(np.array(rows), [16], axis=1)
+
+
+def check(block: StepBlock, truths: list[list[Truth]]) -> None:
+    """Every rate of every variable and layer, at every step at which it is measured."""
+    assert len(block) == len(truths)
+    assert not block.skipped.any()
+    for name in CHECKED:
+        rows = [truths[row] for row in block.rows(name)]
+        want = [[TWINS[name](v) for v in row] for row in rows]
+        np.testing.assert_allclose(block.values[name], want, rtol=1e-5, err_msg=name)
+        layers = [[layer_of(row[:2]), row[2]] for row in rows]
+        want = [[TWINS[name](v) for v in row] for row in layers]
+        np.testing.assert_allclose(block.series(name).values, want, rtol=1e-5, err_msg=name)
+
+
+def twin_of(name: str, options: dict[str, Any]) -> reference.Reference:
+    twin = getattr(reference, name.removesuffix("W"))(**rates(name, options))
+    twin.build(SIZES)
+    return twin
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+def test_rates_of_a_hundred_steps(name: str, options: dict[str, Any]) -> None:
+    steps, twin = draw(NUM_STEPS), twin_of(name, options)
+    model = prescribed_model(getattr(keras.optimizers, name)(**options), LAYERS)
+    block = train(model, by_layer(steps), every=9)
+    assert list(block.rows("effective_learning_rate_p50")) == list(range(0, NUM_STEPS, 9))
+    check(block, [twin.step(g, calls) for calls, g in enumerate(steps)])
+
+
+def test_instrumented_in_the_middle_of_training_and_again_later() -> None:
+    steps, twin = draw(40), twin_of("Adam", {"learning_rate": 0.1})
+    truths = [twin.step(g, calls) for calls, g in enumerate(steps)]
+    model = prescribed_model(keras.optimizers.Adam(0.1), LAYERS)
+    x, y = by_layer(steps), np.zeros(10)
+    for begin in (0, 20):
+        plain, recorded = slice(begin, begin + 10), slice(begin + 10, begin + 20)
+        model.fit([g[plain] for g in x], y, batch_size=1, shuffle=False, verbose=0)
+        block = train(model, [g[recorded] for g in x], every=7)
+        assert list(block.iterations) == list(range(40)[recorded])
+        check(block, truths[recorded])

@@ -1,0 +1,305 @@
+"""P4: what is saved is what stock Keras saves, and loads either way."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import pickle
+import re
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+import keras_l4
+from keras_l4.callbacks import GradientNorms
+from keras_l4.optimizers import instrument, restore
+from keras_l4.optimizers._recording import Recording
+from tests.training import FEATURES, STEPS, build, same, state, train
+
+Tree = dict[str, tuple[tuple[int, ...], str, bytes]]
+
+
+def stock() -> Any:
+    return keras.optimizers.Adam(0.1, amsgrad=True, name="adam")
+
+
+def ours() -> Any:
+    return keras_l4.optimizers.Adam(0.1, amsgrad=True, name="adam")
+
+
+def stock_scaled() -> Any:
+    return keras.optimizers.LossScaleOptimizer(stock(), initial_scale=4.0, name="scaled")
+
+
+def ours_scaled() -> Any:
+    return keras.optimizers.LossScaleOptimizer(ours(), initial_scale=4.0, name="scaled")
+
+
+PAIRS = {"plain": (stock, ours), "loss scaling": (stock_scaled, ours_scaled)}
+
+
+@dataclass
+class Doors:
+    """All the ways out of one training of `STEPS` steps."""
+
+    files: dict[str, Path]
+    tree: dict[str, Any]
+    state: list[np.ndarray]
+    iterations: int
+
+
+class SaveAll(keras.callbacks.Callback):
+    """Saves the model while its optimizer is instrumented."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        optimizer = self.model.optimizer
+        self.recording = isinstance(optimizer, Recording) and optimizer.is_recording
+        self.model.save(self.folder / "during.keras")
+        self.model.save_weights(self.folder / "during.weights.h5")
+        self.tree = leaves(self.model)
+
+
+def leaves(model: Any) -> dict[str, Any]:
+    flat = keras.tree.flatten_with_path(model.get_state_tree(value_format="numpy_array"))
+    return {"/".join(map(str, path)): np.array(leaf).tolist() for path, leaf in flat}
+
+
+def saved(make: Any, folder: Path, *callbacks: Any) -> Doors:
+    model = build(make())
+    during = SaveAll(folder)
+    checkpoint = keras.callbacks.ModelCheckpoint(folder / "checkpoint.keras", save_freq=STEPS)
+    train(model, *callbacks, checkpoint, during)
+    assert during.recording == bool(callbacks)
+    model.save(folder / "after.keras")
+    files = {path.name: path for path in folder.iterdir()}
+    return Doors(files, during.tree, state(model), int(model.optimizer.iterations))
+
+
+@pytest.fixture(scope="module", params=PAIRS)
+def pair(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def plain(pair: str, tmp_path_factory: pytest.TempPathFactory) -> Doors:
+    """What stock Keras saves."""
+    return saved(PAIRS[pair][0], tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module", params=["instrumented stock", "instrumented ours", "ours"])
+def watched(
+    request: pytest.FixtureRequest, pair: str, tmp_path_factory: pytest.TempPathFactory
+) -> Doors:
+    """What is saved with us: our callback, our optimizer, or both."""
+    make = PAIRS[pair]["ours" in request.param]
+    callbacks = [GradientNorms()] if "instrumented" in request.param else []
+    return saved(make, tmp_path_factory.mktemp("watched"), *callbacks)
+
+
+def tree(file: Any) -> Tree:
+    """Every dataset of an HDF5 file: its path, shape, dtype and bytes."""
+    found: Tree = {}
+
+    def visit(path: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset):
+            found[path] = node.shape, str(node.dtype), np.array(node).tobytes()
+
+    with h5py.File(file) as content:
+        content.visititems(visit)
+    return found
+
+
+def archive(path: Path) -> tuple[str, Tree]:
+    """The config of a `.keras` file, without the addresses of objects, and its weights."""
+    with zipfile.ZipFile(path) as content:
+        config = content.read("config.json").decode()
+        weights = tree(io.BytesIO(content.read("model.weights.h5")))
+    return re.sub(r'(_object_id|_config_id)": \d+', r'\1": 0', config), weights
+
+
+def public(config: str) -> str:
+    """On torch stock Keras names a private module, which only torch can load."""
+    private = (
+        '"module": "keras.src.backend.torch.optimizers.torch_adam", "class_name": "Adam"',
+        '"registered_name": "Adam"',
+    )
+    names = ('"module": "keras.optimizers", "class_name": "Adam"', '"registered_name": null')
+    for old, new in zip(private, names, strict=True):
+        config = config.replace(old, new)
+    return config
+
+
+@pytest.mark.parametrize("door", ["during.keras", "checkpoint.keras", "after.keras"])
+def test_archives_are_those_of_stock_keras(plain: Doors, watched: Doors, door: str) -> None:
+    config, weights = archive(watched.files[door])
+    expected_config, expected_weights = archive(plain.files[door])
+
+    assert public(config) == public(expected_config)
+    assert weights == expected_weights
+    assert "keras_l4" not in config
+
+
+def test_weights_files_are_those_of_stock_keras(plain: Doors, watched: Doors) -> None:
+    door = "during.weights.h5"
+    assert tree(watched.files[door]) == tree(plain.files[door])
+
+
+def test_state_trees_are_those_of_stock_keras(plain: Doors, watched: Doors) -> None:
+    assert watched.tree == plain.tree
+
+
+def load_into(make: Any, path: Path) -> Any:
+    model = build(make())
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(path)
+    return model
+
+
+def test_weights_and_slots_cross_over(pair: str, plain: Doors, watched: Doors) -> None:
+    to_stock = load_into(PAIRS[pair][0], watched.files["during.weights.h5"])
+    to_ours = load_into(PAIRS[pair][1], plain.files["during.weights.h5"])
+
+    for model in (to_stock, to_ours):
+        assert same(state(model), plain.state)
+        assert int(model.optimizer.iterations) == plain.iterations == STEPS
+    # And both train on from there alike.
+    train(to_stock)
+    train(to_ours, GradientNorms())
+    assert same(state(to_ours), state(to_stock))
+
+
+LOADS = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "keras_l4":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Missing())
+import keras
+
+for path in sys.argv[1:]:
+    model = keras.saving.load_model(path)
+    inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    assert type(inner) is type(keras.optimizers.Adam()), type(inner)
+    moment = keras.ops.convert_to_numpy(inner._momentums[0])
+    print(int(model.optimizer.iterations), moment.tobytes().hex())
+"""
+
+
+def test_it_loads_where_keras_l4_is_not_installed(tmp_path: Path) -> None:
+    files, expected = [], []
+    for name, (_, make) in PAIRS.items():
+        (tmp_path / name).mkdir()
+        doors = saved(make, tmp_path / name, GradientNorms())
+        files += [str(path) for path in doors.files.values() if path.suffix == ".keras"]
+        _, moment, *_ = (x for x in doors.state if x.shape == (FEATURES, 2))
+        expected += [f"{STEPS} {moment.tobytes().hex()}"] * 3
+    command = [sys.executable, "-c", LOADS, *files]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == expected
+
+
+def test_the_config_names_the_public_class(tmp_path: Path) -> None:
+    build(ours()).save(tmp_path / "m.keras")
+    config = json.loads(archive(tmp_path / "m.keras")[0])["compile_config"]["optimizer"]
+
+    assert config["module"] == "keras.optimizers"
+    assert config["class_name"] == "Adam"
+    assert config["registered_name"] is None
+
+
+def test_loading_into_an_instrumented_optimizer(tmp_path: Path) -> None:
+    path = tmp_path / "m.weights.h5"
+    source = build(stock())
+    train(source, epochs=2)
+    source.save_weights(path)
+    target = build(stock())
+    load = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: target.load_weights(path))
+    train(target, GradientNorms(), load)
+
+    assert same(state(target), state(source))
+
+
+@pytest.mark.parametrize("make", [stock, ours])
+def test_serialize_and_back(make: Any) -> None:
+    optimizer = make()
+    described = keras.optimizers.serialize(optimizer)
+    instrument(optimizer)
+
+    assert keras.optimizers.serialize(optimizer) == described
+    assert "keras_l4" not in str(described)
+    back = keras.optimizers.deserialize(described)
+    assert type(back) is type(stock())
+    assert back.get_config() == optimizer.get_config()
+    assert type(optimizer).from_config(optimizer.get_config()).get_config() == back.get_config()
+
+
+def test_from_config_of_ours_is_ours() -> None:
+    config = ours().get_config()
+    assert type(keras_l4.optimizers.Adam.from_config(config)) is type(ours())
+
+
+def test_a_clone_compiled_with_a_copy() -> None:
+    model = build(ours())
+    train(model, GradientNorms())
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    clone.compile(type(model.optimizer).from_config(model.optimizer.get_config()), "mse")
+
+    assert type(clone.optimizer) is keras_l4.optimizers.Adam
+    train(clone, GradientNorms())
+
+
+def _recording(make: Any) -> Any:
+    optimizer = make()
+    optimizer.build([keras.Variable([1.0, 2.0])])
+    return instrument(optimizer)
+
+
+# Stock Keras says so, too: an optimizer alone has no variables to load slots for.
+@pytest.mark.filterwarnings("ignore:Skipping variable loading")
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
+@pytest.mark.parametrize("make", [stock, ours])
+def test_a_copy_does_not_record(make: Any, duplicate: Any) -> None:
+    original = _recording(make)
+    twin = duplicate(original)
+
+    assert type(twin) is type(make())
+    assert twin.get_config() == original.get_config()
+    assert original.is_recording
+    assert not getattr(twin, "is_recording", False)
+    twin.build([keras.Variable([1.0, 2.0])])
+    assert len(twin.variables) == len(restore(original).variables)
+
+
+@keras.saving.register_keras_serializable("somebody", name="Theirs")
+class Own(keras.optimizers.SGD):
+    """An optimizer of the user's."""
+
+
+def test_a_registered_class_keeps_its_registered_name(tmp_path: Path) -> None:
+    path = tmp_path / "m.keras"
+    model = build(Own(0.1))
+    instrument(model.optimizer)
+    model.save(path)
+
+    config = json.loads(archive(path)[0])["compile_config"]["optimizer"]
+    assert config["registered_name"] == "somebody>Theirs"
+    assert type(keras.saving.load_model(path).optimizer) is Own

@@ -1,0 +1,164 @@
+"""P6: a broken panel does not stop the car."""
+
+from __future__ import annotations
+
+import errno
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_l4
+from keras_l4.callbacks import TrainingDiagnostics
+from keras_l4.events.eventfile import EventFile
+from keras_l4.events.writer import BlockWriter
+from keras_l4.quantities.effective_learning_rate import EffectiveLearningRate
+from tests.training import STEPS, build, same, state, train
+
+EPOCHS = 3
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture(scope="module")
+def stock() -> list[np.ndarray]:
+    """What three epochs make of the model without us."""
+    model = build()
+    train(model, epochs=EPOCHS)
+    return state(model)
+
+
+def warned(stock: list[np.ndarray], *callbacks: Any, **arguments: Any) -> list[str]:
+    """Our warnings of a training, which has to be that of the stock optimizer."""
+    model = build()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = train(model, *callbacks, epochs=EPOCHS, **arguments)
+    assert type(model.optimizer) is type(keras.optimizers.Adam())
+    assert same(state(model), stock)
+    assert len(history.history["gradient_norm"]) == EPOCHS
+    ours = [w for w in caught if str(w.message).startswith("keras_l4: ")]
+    assert all(w.category is RuntimeWarning for w in ours)
+    return [str(w.message) for w in ours]
+
+
+def recording(log_dir: Path | None, hooks: Any = ()) -> Any:
+    quantities = ["gradient_norm", "effective_learning_rate"]
+    return TrainingDiagnostics(log_dir, quantities, flush_every=1, hooks=hooks, verbose=0)
+
+
+def fails_after(calls: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` for that many calls, and then a full disk."""
+    left = iter(range(calls))
+
+    def called(*arguments: Any, **keywords: Any) -> Any:
+        if next(left, None) is None:
+            raise FULL
+        return function(*arguments, **keywords)
+
+    return called
+
+
+@pytest.mark.parametrize("calls", [0, 4])
+def test_a_disk_that_is_full(
+    calls: int, stock: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BlockWriter, "write", fails_after(calls, BlockWriter.write))
+    steps: list[int] = []
+    hook = [lambda block: steps.extend(block.steps)]
+    (warning,) = warned(stock, recording(tmp_path, hook))
+
+    assert "writing event files failed and is switched off; training goes on." in warning
+    assert "No space left on device" in warning
+    assert steps == [*range(1, EPOCHS * STEPS + 1)]
+    if calls:
+        assert keras_l4.load(tmp_path).steps.tolist() == [*range(1, calls + 1)]
+
+
+def test_a_full_disk_is_not_told_again_when_the_file_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The header and one block fit; NaN that no scalar has told yet are written at the end.
+    monkeypatch.setattr(EventFile, "_write", fails_after(2, EventFile._write))
+    model = build()
+    with pytest.warns(RuntimeWarning, match="keras_l4") as caught:
+        train(model, recording(tmp_path), nan_at=1, epochs=EPOCHS)
+
+    assert len([w for w in caught if str(w.message).startswith("keras_l4: ")]) == 1
+    assert keras_l4.load(tmp_path).steps.tolist() == [1]
+
+
+def test_a_folder_that_cannot_be_made_when_fit_begins(
+    stock: list[np.ndarray], tmp_path: Path
+) -> None:
+    steps: list[int] = []
+    diagnostics = recording(tmp_path / "logs", [lambda block: steps.extend(block.steps)])
+    (tmp_path / "logs").touch()
+    (warning,) = warned(stock, diagnostics)
+
+    assert str(tmp_path / "logs") in warning
+    assert steps == [*range(1, EPOCHS * STEPS + 1)]
+
+
+def test_a_hook_that_raises(stock: list[np.ndarray], tmp_path: Path) -> None:
+    steps: list[int] = []
+
+    def broken(block: keras_l4.StepBlock) -> None:
+        raise RuntimeError("planted")
+
+    diagnostics = recording(tmp_path, [broken, lambda block: steps.extend(block.steps)])
+    (warning,) = warned(stock, diagnostics)
+
+    assert "hook " in warning
+    assert "broken" in warning
+    assert "RuntimeError('planted')" in warning
+    assert steps == keras_l4.load(tmp_path).steps.tolist() == [*range(1, EPOCHS * STEPS + 1)]
+
+
+def test_a_quantity_that_cannot_be_derived(
+    stock: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Any, rows: Any) -> Any:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(EffectiveLearningRate, "derive", broken)
+    (warning,) = warned(stock, recording(None))
+
+    assert "ZeroDivisionError('planted')" in warning
+
+
+def test_histograms_that_cannot_be_written(
+    stock: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BlockWriter, "write_histograms", fails_after(0, BlockWriter.write))
+    diagnostics = TrainingDiagnostics(
+        tmp_path, ["gradient_norm"], histogram_freq=1, every=1, verbose=0
+    )
+    (warning,) = warned(stock, diagnostics)
+
+    assert "writing histograms failed" in warning
+    assert keras_l4.load(tmp_path).steps.tolist() == [*range(1, EPOCHS * STEPS + 1)]
+
+
+def test_several_faults_are_told_one_by_one(
+    stock: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(block: keras_l4.StepBlock) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(BlockWriter, "write", fails_after(1, BlockWriter.write))
+
+    assert len(warned(stock, recording(tmp_path, [broken]))) == 2
+
+
+def test_the_next_fit_tries_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, diagnostics = build(), recording(tmp_path)
+    with monkeypatch.context() as patch, pytest.warns(RuntimeWarning, match="keras_l4"):
+        patch.setattr(BlockWriter, "write", fails_after(1, BlockWriter.write))
+        train(model, diagnostics)
+    train(model, diagnostics)
+
+    assert keras_l4.load(tmp_path).steps.tolist() == [1, STEPS + 1, STEPS + 2, STEPS + 3]

@@ -1,0 +1,113 @@
+"""P2: every step of the optimizer has a row, with its number, epoch and batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_l4
+from keras_l4.callbacks import NonFiniteMonitor
+from tests.training import STEPS, build, norms, train
+
+several_steps_per_execution = pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="torch has one step per execution"
+)
+
+
+def batches(run: keras_l4.Run) -> list[tuple[int, int, int]]:
+    return list(zip(run.steps.tolist(), run.epochs.tolist(), run.batches.tolist(), strict=True))
+
+
+def expected(epochs: range, batches_per_epoch: int = STEPS) -> list[tuple[int, int, int]]:
+    places = [(epoch, batch) for epoch in epochs for batch in range(batches_per_epoch)]
+    return [(step, *place) for step, place in enumerate(places, start=1)]
+
+
+@pytest.mark.parametrize("flush_every", [1, 2, 100])
+def test_whatever_the_read_out_does(flush_every: int, tmp_path: Path) -> None:
+    train(build(), norms(tmp_path, flush_every=flush_every), epochs=2)
+
+    assert batches(keras_l4.load(tmp_path)) == expected(range(2))
+
+
+def test_a_short_last_batch_is_a_step(tmp_path: Path) -> None:
+    train(build(), norms(tmp_path), epochs=2, batch_size=10)
+
+    assert batches(keras_l4.load(tmp_path)) == expected(range(2))
+
+
+@several_steps_per_execution
+@pytest.mark.parametrize("flush_every", [1, 100])
+def test_several_steps_per_execution_and_a_shorter_last_one(
+    flush_every: int, tmp_path: Path
+) -> None:
+    model = build(run_eagerly=False, steps_per_execution=4)
+    train(model, norms(tmp_path, flush_every=flush_every), epochs=2, batch_size=4)
+
+    assert batches(keras_l4.load(tmp_path)) == expected(range(2), batches_per_epoch=6)
+
+
+@several_steps_per_execution
+def test_a_nan_in_the_middle_of_an_execution_has_its_own_number() -> None:
+    model = build(run_eagerly=False, steps_per_execution=STEPS)
+    monitor = NonFiniteMonitor(every=100, verbose=0)
+    train(model, monitor, nan_at=1)
+
+    # The weights are NaN after it, and so is the gradient of the next step.
+    assert {(event.step, event.batch) for event in monitor.events} == {(2, 1), (3, 2)}
+
+
+def test_a_second_fit_goes_on_counting(tmp_path: Path) -> None:
+    model = build()
+    diagnostics = norms(tmp_path)
+    train(model, diagnostics)
+    train(model, diagnostics)
+
+    run = keras_l4.load(tmp_path)
+    assert run.steps.tolist() == list(range(1, 2 * STEPS + 1))
+    assert run.epochs.tolist() == [0] * (2 * STEPS)
+
+
+def test_a_later_initial_epoch(tmp_path: Path) -> None:
+    train(build(), norms(tmp_path), initial_epoch=3, epochs=5)
+
+    assert batches(keras_l4.load(tmp_path)) == expected(range(3, 5))
+
+
+class StopAfter(keras.callbacks.Callback):
+    def __init__(self, batch: int) -> None:
+        super().__init__()
+        self.batch = batch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.model.stop_training = batch == self.batch
+
+
+def test_an_early_stop(tmp_path: Path) -> None:
+    train(build(), norms(tmp_path), StopAfter(1), epochs=2)
+
+    assert batches(keras_l4.load(tmp_path)) == [(1, 0, 0), (2, 0, 1)]
+
+
+def test_a_generator_that_ends_early(tmp_path: Path) -> None:
+    x, y = np.ones((8, 3)), np.ones((8, 1))
+    model = build()
+    model.fit(((x, y) for _ in range(4)), verbose=0, callbacks=[norms(tmp_path)])
+
+    assert batches(keras_l4.load(tmp_path)) == expected(range(1), batches_per_epoch=4)
+
+
+def test_every_row_is_the_iteration_it_says(tmp_path: Path) -> None:
+    model = build()
+    train(model)
+    train(model, norms(tmp_path))
+
+    run = keras_l4.load(tmp_path)
+    # Keras counted before we were there: steps go on behind its iterations.
+    assert run.iterations.tolist() == list(range(STEPS, 2 * STEPS))
+    assert run.steps.tolist() == list(range(STEPS + 1, 2 * STEPS + 1))
+    assert not run.skipped.any()

@@ -1,0 +1,132 @@
+"""P1: weights and slots are bit for bit those of the stock optimizer without a callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, optimizers
+
+import keras_l4
+from keras_l4.callbacks import TrainingDiagnostics
+from tests.training import STEPS, build, same, state, train
+
+EPOCHS = 2
+BACKEND = keras.backend.backend()
+GRAPH = {"run_eagerly": False, "jit_compile": False}
+XLA = {"run_eagerly": False, "jit_compile": True}
+EAGER = {"run_eagerly": True}
+EXECUTION = {"run_eagerly": False, "steps_per_execution": 2}
+MODES = {
+    "tensorflow": {"graph": GRAPH, "xla": XLA, "eager": EAGER, "execution": EXECUTION},
+    # Op by op JAX compiles each of them, for half a minute.
+    "jax": {"graph": XLA, "xla": XLA, "eager": XLA, "execution": EXECUTION},
+    # torch.compile takes a minute a model, and torch has one step per execution.
+    "torch": dict.fromkeys(("graph", "xla", "eager", "execution"), {}),
+}[BACKEND]
+
+
+def wide() -> list[Any]:
+    return [layers.Dense(64, activation="relu"), layers.Dense(33, activation="gelu"), _last()]
+
+
+def regularized() -> list[Any]:
+    return [layers.Dense(6), layers.BatchNormalization(), layers.Dropout(0.3), _last()]
+
+
+def half() -> list[Any]:
+    policy = "mixed_float16"
+    return [layers.Dense(6, activation="relu", dtype=policy), _last()]
+
+
+def embedded() -> list[Any]:
+    index = layers.Lambda(lambda x: keras.ops.cast(x > 0, "int32"))
+    return [index, layers.Embedding(4, 5), layers.Flatten(), _last()]
+
+
+def _last() -> Any:
+    return layers.Dense(1)
+
+
+CASES = {
+    "sgd-nesterov": ("graph", optimizers.SGD, {"momentum": 0.9, "nesterov": True}, wide),
+    "sgd-xla": ("xla", optimizers.SGD, {"momentum": 0.9, "clipvalue": 0.1}, regularized),
+    "adagrad": ("execution", optimizers.Adagrad, {"clipnorm": 0.1}, wide),
+    "rmsprop-centered": ("graph", optimizers.RMSprop, {"centered": True}, regularized),
+    "adam-amsgrad": ("eager", optimizers.Adam, {"amsgrad": True}, regularized),
+    "adam-xla": ("xla", optimizers.Adam, {}, wide),
+    "adam-accumulation": ("graph", optimizers.Adam, {"gradient_accumulation_steps": 2}, wide),
+    "adam-accumulation-clip": (
+        "eager",
+        optimizers.Adam,
+        {"gradient_accumulation_steps": 2, "global_clipnorm": 0.1},
+        regularized,
+    ),
+    "adam-embedding": ("graph", optimizers.Adam, {"clipnorm": 0.1}, embedded),
+    "adamw-ema": ("graph", optimizers.AdamW, {"use_ema": True, "weight_decay": 0.1}, wide),
+    "lion": ("execution", optimizers.Lion, {"global_clipnorm": 0.1}, regularized),
+    "our-sgd": ("eager", keras_l4.optimizers.SGD, {}, wide),
+    "our-adagrad": ("eager", keras_l4.optimizers.Adagrad, {}, wide),
+    "our-rmsprop": ("eager", keras_l4.optimizers.RMSprop, {}, wide),
+    "our-adam": ("graph", keras_l4.optimizers.Adam, {}, regularized),
+}
+
+
+def distance(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
+    return max(float(np.abs(a - b).max(initial=0)) for a, b in zip(ours, theirs, strict=True))
+
+
+def train_twice(model: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The states after each of two trainings from the same start."""
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    start = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+    train(model, epochs=EPOCHS)
+    once = state(model)
+    for variable, value in zip(variables, start, strict=True):
+        variable.assign(value)
+    train(model, epochs=EPOCHS)
+    return once, state(model)
+
+
+def assert_only_watches(make: Callable[[type], Any], optimizer: type) -> None:
+    """`make` builds the model with an optimizer of the class that it is given."""
+    stock, again = train_twice(make(getattr(optimizers, optimizer.__name__)))
+    watched = make(optimizer)
+    steps: list[int] = []
+    diagnostics = TrainingDiagnostics(
+        every=2, flush_every=2, hooks=[lambda block: steps.extend(block.steps)], verbose=0
+    )
+    train(watched, diagnostics, epochs=EPOCHS)
+
+    ours = state(watched)
+    assert len(steps) == EPOCHS * STEPS // (watched.optimizer.gradient_accumulation_steps or 1)
+    if same(stock, again):
+        assert same(ours, stock)
+    else:
+        assert distance(ours, stock) <= distance(again, stock)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_weights_and_slots_are_those_of_the_stock_optimizer(case: str) -> None:
+    mode, optimizer, arguments, make_layers = CASES[case]
+
+    def make(cls: type) -> Any:
+        return build(cls(0.01, **arguments), make_layers(), **MODES[mode])
+
+    assert_only_watches(make, optimizer)
+
+
+@pytest.mark.parametrize("mode", ["graph", "eager"] if BACKEND == "tensorflow" else ["graph"])
+def test_loss_scaling_is_not_disturbed_by_overflows(mode: str) -> None:
+    # The first steps overflow float16, so that some are skipped.
+    scaled = partial(optimizers.LossScaleOptimizer, initial_scale=2.0**20)
+
+    def make(cls: type) -> Any:
+        return build(scaled(cls(0.01)), half(), **MODES[mode])
+
+    assert_only_watches(make, optimizers.Adam)

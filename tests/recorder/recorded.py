@@ -1,0 +1,122 @@
+"""Models whose gradients are known, and what is recorded of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_l4.callbacks import TrainingDiagnostics
+from keras_l4.callbacks._calendar import Calendar
+from keras_l4.optimizers import instrument
+from keras_l4.recorder.assembly import assemble
+from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.reader import Reader
+from keras_l4.recorder.settings import Settings
+
+Shape = tuple[int, ...]
+_PER_STEP = tuple(f.name for f in fields(StepBlock) if f.type == "np.ndarray")
+
+
+class Prescribed(keras.layers.Layer):
+    """Σ w·x, so that the gradient of its weights is the mean row of the batch, exactly."""
+
+    def __init__(self, *shapes: Shape, **options: Any) -> None:
+        super().__init__(**options)
+        self.shapes = shapes
+
+    def build(self, _: Any) -> None:
+        self.parts = [
+            self.add_weight(shape=shape, initializer="random_normal", name=f"w{i}")
+            for i, shape in enumerate(self.shapes)
+        ]
+
+    def call(self, x: Any) -> Any:
+        flat = ops.concatenate([ops.reshape(part, (-1,)) for part in self.parts])
+        return ops.sum(x * flat, axis=-1, keepdims=True)
+
+
+def prescribed_model(
+    optimizer: Any, layers: dict[str, Sequence[Shape]], **options: Any
+) -> keras.Model:
+    """A compiled model of `Prescribed` layers; the loss is their sum."""
+    inputs = [keras.Input((sum(map(math.prod, shapes)),)) for shapes in layers.values()]
+    outputs = [
+        Prescribed(*shapes, name=name)(x)
+        for (name, shapes), x in zip(layers.items(), inputs, strict=True)
+    ]
+    model = keras.Model(inputs, keras.layers.Add()(outputs) if len(outputs) > 1 else outputs)
+    model.compile(optimizer, loss=lambda _, prediction: prediction, **options)
+    return model
+
+
+class Weights(keras.callbacks.Callback):
+    """Keeps what the trainable weights were before each batch, and after the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: list[list[np.ndarray]] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.history.append(self._now())
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.history.append(self._now())
+
+    def _now(self) -> list[np.ndarray]:
+        weights = self.model.trainable_variables
+        return [np.array(ops.convert_to_numpy(w), np.float64).ravel() for w in weights]
+
+    def updates(self) -> list[list[np.ndarray]]:
+        """`[steps][variables]`: what each batch did."""
+        pairs = zip(self.history, self.history[1:], strict=False)
+        return [[a - b for a, b in zip(after, before, strict=True)] for before, after in pairs]
+
+
+def train(model: keras.Model, gradients: Sequence[np.ndarray], **options: Any) -> StepBlock:
+    """Fits with these gradients, one `[steps, elements]` per layer, a row a batch."""
+    x = [np.asarray(g, np.float32) for g in gradients]
+    return fit(model, x if len(x) > 1 else x[0], np.zeros(len(x[0])), batch_size=1, **options)
+
+
+def fit(model: keras.Model, x: Any, y: Any, **options: Any) -> StepBlock:
+    """What a hook gets of one `fit`, as one block."""
+    blocks: list[StepBlock] = []
+    asked = {k: options.pop(k) for k in ("every", "include", "exclude") if k in options}
+    diagnostics = TrainingDiagnostics(hooks=[blocks.append], verbose=0, **asked)
+    callbacks = [diagnostics, *options.pop("callbacks", [])]
+    model.fit(x, y, shuffle=False, verbose=0, callbacks=callbacks, **options)
+    return joined(blocks)
+
+
+def joined(blocks: Sequence[StepBlock]) -> StepBlock:
+    """Consecutive blocks as one."""
+    first = blocks[0]
+    per_step = {f: np.concatenate([getattr(b, f) for b in blocks]) for f in _PER_STEP}
+    tables = {
+        table: {k: np.concatenate([getattr(b, table)[k] for b in blocks]) for k in content}
+        for table, content in (("values", first.values), ("layer_values", first.layer_values))
+    }
+    return replace(first, **per_step, **tables)
+
+
+def apply(
+    optimizer: Any,
+    variables: Sequence[keras.Variable],
+    steps: Sequence[Sequence[Any]],
+    **settings: Any,
+) -> StepBlock:
+    """What is recorded where these gradients are applied, without a model."""
+    optimizer.build(variables)
+    instrument(optimizer, Settings(**{"every": 1} | settings))
+    for gradients in steps:
+        optimizer.apply(gradients)
+    chunk = Reader(optimizer.recorder).read()
+    calendar = Calendar(first_step=1, first_row=0)
+    calendar.begin_epoch(0, 0)
+    return assemble(optimizer.name, optimizer.recorder.layout, chunk, calendar)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from tests.optimizers.reference import Adam, clip_by_norm
+from tests.recorder.recorded import Weights, prescribed_model, train
+
+MICRO_STEPS = 4
+
+
+@pytest.fixture(scope="module")
+def micro_gradients() -> np.ndarray:
+    """18 micro-steps: four updates and a half."""
+    return np.random.default_rng(0).standard_normal((18, 6)).astype("float32")
+
+
+def test_one_row_per_update_of_the_mean_over_micro_steps(micro_gradients: np.ndarray) -> None:
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 4, 0.5)
+    optimizer = keras.optimizers.Adam(
+        schedule, gradient_accumulation_steps=MICRO_STEPS, clipnorm=0.1, weight_decay=0.1
+    )
+    model, weights = prescribed_model(optimizer, {"a": [(2, 3)]}), Weights()
+    block = train(model, [micro_gradients], every=3, callbacks=[weights])
+    means = micro_gradients[:16].reshape(4, 4, 6).astype(float).mean(axis=1)
+
+    assert list(block.steps) == [1, 2, 3, 4]
+    assert list(block.iterations) == [0, 1, 2, 3]
+    assert list(block.batches) == [3, 7, 11, 15]
+    assert list(block.sampled) == [True, False, False, True]
+    assert not block.skipped.any()
+    norms = np.linalg.norm(means, axis=1)
+    np.testing.assert_allclose(block.values["gradient_norm"][:, 0], norms, rtol=1e-5)
+    np.testing.assert_allclose(block.values["clip_factor"][:, 0], 0.1 / norms[[0, 3]], rtol=1e-5)
+    # Schedules are evaluated at the number of micro-steps.
+    calls = np.array([3, 7, 11, 15])
+    np.testing.assert_allclose(block.learning_rate, 0.1 * 0.5 ** (calls / 4), rtol=1e-5)
+    twin = Adam(lambda calls: 0.1 * 0.5 ** (calls / 4), clip_by_norm(0.1))
+    twin.build([6])
+    truths = [twin.step([g], c)[0] for g, c in zip(means, calls, strict=True)]
+    rates = [truth.rate[0] for truth in truths]
+    np.testing.assert_allclose(block.values["effective_learning_rate"][:, 0], rates, rtol=1e-5)
+    medians = [truths[row].quantile(0.5) for row in (0, 3)]
+    measured = block.values["effective_learning_rate_p50"][:, 0]
+    np.testing.assert_allclose(measured, medians, rtol=1e-5)
+    updates = [np.linalg.norm(weights.updates()[call]) for call in (3, 15)]
+    np.testing.assert_allclose(block.values["update_norm"][:, 0], updates, rtol=1e-5)
+
+
+@pytest.mark.parametrize("micro_step", [5, 7])
+def test_nan_of_a_micro_step_is_counted(
+    backend: str, micro_gradients: np.ndarray, micro_step: int
+) -> None:
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=MICRO_STEPS)
+    gradients = micro_gradients.copy()
+    gradients[micro_step, [1, 2, 4]] = np.nan, np.nan, np.inf
+    block = train(prescribed_model(optimizer, {"a": [(2, 3)]}), [gradients], every=100)
+    # Keras on torch empties its accumulators by · 0, which leaves NaN: the next updates have it.
+    stays = 3 if backend == "torch" and micro_step == 5 else 0
+    assert block.values["nan_count"][:, 0].tolist() == [0, 2, stays, stays]
+    assert block.values["inf_count"][:, 0].tolist() == [0, 1, 0, 0]
+    assert list(block.sampled) == [True, True, bool(stays), bool(stays)]

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import hypothesis
+import keras
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from keras_l4 import backend as of_keras_l4
+from tests.quantities.twins import norm
+
+LARGEST = float(np.finfo(np.float32).max)
+SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
+SIZES = [1, 2, 17]
+
+
+@pytest.fixture(scope="module", params=["eager", "graph", "xla", "jit"])
+def norms(request: pytest.FixtureRequest) -> Callable[..., np.ndarray]:
+    """`exact_norms` of NumPy arrays, compiled in each way that the backend has."""
+    function = compiled(request.param)
+    tensor = keras.ops.convert_to_tensor
+    return lambda *x: np.array(keras.ops.convert_to_numpy(function([tensor(a) for a in x])))
+
+
+def compiled(how: str) -> Callable[..., Any]:
+    backend = keras.backend.backend()
+    if how not in {"tensorflow": ("eager", "graph", "xla"), "jax": ("jit",)}.get(backend, ("eager",)):
+        pytest.skip(f"not a way to run on {backend}")
+    if how in ("graph", "xla"):
+        import tensorflow as tf
+
+        return tf.function(of_keras_l4.exact_norms, jit_compile=how == "xla")
+    if how == "jit":
+        import jax
+
+        return jax.jit(of_keras_l4.exact_norms)
+    return of_keras_l4.exact_norms
+
+
+def numbers(least: int, most: int) -> st.SearchStrategy[float]:
+    """Of magnitudes between 10^least and 10^most, or zero."""
+    exponents, mantissas = st.integers(least, most), st.floats(1, 9.99)
+    normal = st.builds(lambda m, e: np.clip(m * 10.0**e, SMALLEST_NORMAL, LARGEST), mantissas, exponents)
+    signed = st.builds(lambda x, sign: x * sign, normal, st.sampled_from([-1, 1]))
+    return st.one_of(signed, signed, signed, st.just(0.0))
+
+
+def array(size: int) -> st.SearchStrategy[np.ndarray]:
+    """Its magnitudes span anything from one decade to all of float32."""
+    bounds = st.tuples(st.integers(-38, 38), st.integers(-38, 38)).map(sorted)
+    lists = bounds.flatmap(lambda b: st.lists(numbers(*b), min_size=size, max_size=size))
+    return lists.map(lambda x: np.array(x, np.float32))
+
+
+def true_norms(arrays: Sequence[np.ndarray]) -> list[float]:
+    """In float64, Inf where float32 has no number for it."""
+    exact = [norm(x.astype(np.float64)) for x in arrays]
+    hypothesis.assume(all(abs(x / LARGEST - 1) > 1e-6 for x in exact))
+    return [x if x <= LARGEST else np.inf for x in exact]
+
+
+@hypothesis.given(arrays=st.tuples(*map(array, SIZES)))
+def test_magnitudes_of_all_of_float32(
+    norms: Callable[..., np.ndarray], arrays: Sequence[np.ndarray]
+) -> None:
+    np.testing.assert_allclose(norms(*arrays), true_norms(arrays), rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [SMALLEST_NORMAL, 1e-30, 3e-20, 1e-19, 1, 1.8e19, 1e30, 3e38])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_sums_of_squares_at_their_limits(
+    norms: Callable[..., np.ndarray], scale: float, size: int
+) -> None:
+    x = np.full(size, scale, np.float32)
+    want = [scale * size**0.5 if scale * size**0.5 <= LARGEST else np.inf, 2.0]
+    np.testing.assert_allclose(norms(x, np.ones(4, np.float32)), want, rtol=1e-5)
+
+
+def test_nonfinite_elements(norms: Callable[..., np.ndarray]) -> None:
+    nan, inf = np.nan, np.inf
+    rows = [[1, nan, 1e38], [inf, 1, 0], [-inf, 1, 0], [nan, inf, 1], [1e-40, nan, 0], [3, 0, 4]]
+    got = norms(*np.array(rows, np.float32))
+    np.testing.assert_array_equal(got, [nan, inf, inf, nan, nan, 5])
+
+
+def test_without_elements(norms: Callable[..., np.ndarray]) -> None:
+    empty, ten = np.zeros((0, 3), np.float32), np.float32(-1e-30)
+    np.testing.assert_allclose(norms(empty, ten), [0, 1e-30], rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_narrow_floats(norms: Callable[..., np.ndarray], dtype: str) -> None:
+    x = np.array([3e4, 4e4, 6e-5] * 50, np.float32)
+    narrow = keras.ops.cast(x, dtype)
+    want = norm(np.array(keras.ops.convert_to_numpy(keras.ops.cast(narrow, "float64"))))
+    np.testing.assert_allclose(norms(narrow, np.float32([1e-30])), [want, 1e-30], rtol=1e-5)
+
+
+def test_float64(norms: Callable[..., np.ndarray], backend: str) -> None:
+    if backend == "jax":
+        pytest.skip("JAX has float64 only with jax_enable_x64, which is for a whole process")
+    wide = [np.array([3, 4]) * scale for scale in (1.0, 1e-30, 1e-200, 1e30, 1e200)]
+    want = [5, 5e-30, 0, 5e30, np.inf, 1]
+    np.testing.assert_allclose(norms(*wide, np.ones(1, np.float32)), want, rtol=1e-5)
