@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
 Ring = keras.Variable
 _INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
@@ -67,7 +68,7 @@ def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
     if wanted is True or xla or tf.executing_eagerly():
         return [tf.identity(value(v, xla)) for v in variables]
     empty = [tf.zeros((0,) * len(v.shape), v.dtype) for v in variables]
-    taken = tf.cond(wanted, lambda: [tf.identity(v) for v in variables], lambda: empty)
+    taken = _cond(wanted, lambda: [tf.identity(v) for v in variables], lambda: empty)
     return [tf.ensure_shape(x, [None] * len(x.shape)) for x in taken]
 
 
@@ -85,7 +86,20 @@ def branch(
         write(samples, index, sample)
         return measured
 
-    return tf.cond(wanted, taken, otherwise)
+    return _cond(wanted, taken, otherwise)
+
+
+def _cond(predicate: Any, taken: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """`tf.cond` that stays one operation.
+
+    TensorFlow would inline the branches, with a switch on each of the hundreds of tensors that
+    they read, to be run at every step. No argument of `tf.cond` says not to.
+    """
+    outputs = tf.cond(predicate, taken, otherwise)
+    if not tf.executing_eagerly():
+        operation = tf.nest.flatten(outputs)[0].op.inputs[0].op
+        operation._set_attr("_lower_using_switch_merge", AttrValue(b=False))
+    return outputs
 
 
 def widen(x: Any) -> Any:
@@ -95,9 +109,11 @@ def widen(x: Any) -> Any:
 
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
-    # One kernel a tensor, and kernels are what costs on the CPU.
-    halves = [tf.cast(tf.nn.l2_loss(widen(x)), tf.float64) for x in tensors]
-    return tf.cast(tf.sqrt(2 * tf.stack(halves)), tf.float32)
+    # One kernel a tensor: kernels are what costs on the CPU.
+    if all(x.dtype == tf.float32 for x in tensors):
+        return tf.sqrt(2 * tf.stack([tf.nn.l2_loss(x) for x in tensors]))
+    norms = [tf.sqrt(2 * tf.nn.l2_loss(widen(x))) for x in tensors]
+    return tf.stack([tf.cast(norm, tf.float32) for norm in norms])
 
 
 def means(tensors: Sequence[Any]) -> Any:

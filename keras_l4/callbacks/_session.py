@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
 
 SECONDS_BETWEEN_READS = 5.0
+WRITING = "writing event files"
 
 
 class Session:
@@ -36,7 +37,6 @@ class Session:
 
     Raises:
         ValueError: The callbacks contradict each other, or leave nothing to record.
-        OSError: The folder cannot be written.
     """
 
     def __init__(self, model: Any, optimizer: Any, members: Sequence[RecordingCallback]) -> None:
@@ -54,7 +54,7 @@ class Session:
         self._started = False
         self._read_at = time.monotonic()
         self._previous_step = 0
-        self._writer = self._open_writer()
+        self._writer = self._attempt(WRITING, self._open_writer)
         backend.on_fit_exit(self.close)
         quantities = dict.fromkeys(name for m in members for name in m.quantities)
         self._trace.start(optimizer, self._plan.settings(tuple(quantities)))
@@ -131,11 +131,12 @@ class Session:
                 "were read: the optimizer was called more often than once a batch. Set "
                 "flush_every to the number of steps between two batches that callbacks see."
             )
-        return assemble(self._optimizer.name, self._reader.recorder.layout, chunk, self._calendar)
+        layout = self._reader.recorder.layout
+        return assemble(self._optimizer.name, layout, chunk, self._calendar, self._attempt)
 
     def _deliver(self, block: StepBlock) -> None:
         if self._writer is not None:
-            self._attempt("writing event files", lambda: self._writer.write(block))
+            self._attempt(WRITING, lambda: self._writer.write(block))
         for member in self.members:
             for hook in member.options.hooks:
                 self._attempt(f"hook {hook!r}", lambda hook=hook: hook(block))
@@ -165,7 +166,14 @@ class Session:
         finally:
             self._trace.stop(self._optimizer)
             if self._writer is not None:
-                self._attempt("closing event files", self._writer.close)
+                self._close_writer(self._writer)
+
+    def _close_writer(self, writer: BlockWriter) -> None:
+        # Also one that failed: its file is still open.
+        try:
+            writer.close()
+        except OSError as error:
+            self._switch_off(WRITING, error)
 
     def _attempt(self, what: str, action: Callable[[], Any]) -> Any:
         """A broken panel does not stop the car: one warning, then that part is off."""
@@ -174,9 +182,16 @@ class Session:
         try:
             return action()
         except Exception as error:
-            self._broken.add(what)
-            self._warn(f"{what} failed and is switched off; training goes on. {error!r}")
+            self._switch_off(what, error)
             return None
+
+    def _switch_off(self, what: str, error: Exception) -> None:
+        if what not in self._broken:
+            self._broken.add(what)
+            self._warn(
+                f"{what} failed and is switched off; training goes on. "
+                f"{type(error).__name__}: {error}"
+            )
 
     def _warn(self, message: str) -> None:
         warnings.warn(f"keras_l4: {message}", RuntimeWarning, stacklevel=2)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,10 +26,34 @@ class Calendar(Protocol):
         """The loss that Keras showed at these batches; NaN where it showed none."""
 
 
-def assemble(optimizer: str, layout: Layout, chunk: Chunk, calendar: Calendar) -> StepBlock:
-    """Computes the derived quantities, and numbers the steps."""
+def _call(what: str, action: Callable[[], Any]) -> Any:
+    return action()
+
+
+def assemble(
+    optimizer: str,
+    layout: Layout,
+    chunk: Chunk,
+    calendar: Calendar,
+    attempt: Callable[[str, Callable[[], Any]], Any] = _call,
+) -> StepBlock:
+    """Computes the derived quantities, and numbers the steps.
+
+    Args:
+        optimizer: Name of the optimizer.
+        layout: What the chunk holds.
+        chunk: What was read.
+        calendar: Where in the run it was.
+        attempt: Called with a name and what computes a quantity; one for which it returns None
+            is left out.
+    """
     epochs, batches = calendar.epochs_and_batches(chunk.index["calls"])
     public = [q for q in layout.quantities if not q.name.startswith("_")]
+    computed = {
+        q: attempt(f"computing {q.name}", lambda q=q: (_values(q, chunk), _layer_values(q, chunk)))
+        for q in public
+    }
+    done = {q: pair for q, pair in computed.items() if pair is not None}
     return StepBlock(
         optimizer=optimizer,
         variables=layout.variables,
@@ -42,10 +66,10 @@ def assemble(optimizer: str, layout: Layout, chunk: Chunk, calendar: Calendar) -
         skipped=chunk.index["skipped"].astype(bool),
         loss=calendar.losses(epochs, batches),
         sampled=chunk.index["looked"].astype(bool),
-        values={q.name: _values(q, chunk) for q in public},
-        layer_values=_layer_values(public, chunk),
-        pools={q.name: q.pool for q in public},
-        sampled_quantities=frozenset(q.name for q in public if q.when == SAMPLED),
+        values={q.name: values for q, (values, _) in done.items()},
+        layer_values={q.name: layers for q, (_, layers) in done.items() if layers is not None},
+        pools={q.name: q.pool for q in done},
+        sampled_quantities=frozenset(q.name for q in done if q.when == SAMPLED),
     )
 
 
@@ -54,7 +78,5 @@ def _values(quantity: Quantity, chunk: Chunk) -> np.ndarray:
     return quantity.derive(rows) if isinstance(quantity, Derived) else rows[quantity.name]
 
 
-def _layer_values(quantities: list[Quantity], chunk: Chunk) -> Mapping[str, np.ndarray]:
-    derived = (q for q in quantities if isinstance(q, Derived))
-    values = {q.name: q.derive_layers(chunk.looked) for q in derived}
-    return {name: value for name, value in values.items() if value is not None}
+def _layer_values(quantity: Quantity, chunk: Chunk) -> np.ndarray | None:
+    return quantity.derive_layers(chunk.looked) if isinstance(quantity, Derived) else None

@@ -105,6 +105,10 @@ def joined(blocks: Sequence[StepBlock]) -> StepBlock:
     return replace(first, **per_step, **tables)
 
 
+def _tensor(gradient: Any) -> Any:
+    return ops.convert_to_tensor(gradient) if isinstance(gradient, np.ndarray) else gradient
+
+
 def apply(
     optimizer: Any,
     variables: Sequence[keras.Variable],
@@ -115,7 +119,7 @@ def apply(
     optimizer.build(variables)
     instrument(optimizer, Settings(**{"every": 1} | settings))
     for gradients in steps:
-        optimizer.apply(gradients)
+        optimizer.apply([_tensor(g) for g in gradients])
     chunk = Reader(optimizer.recorder).read()
     calendar = Calendar(first_step=1, first_row=0)
     calendar.begin_epoch(0, 0)

@@ -1,0 +1,140 @@
+"""What is recorded of gradients that are given element by element, without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import hypothesis
+import keras
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from keras_l4.recorder.block import StepBlock
+from tests.recorder.recorded import apply
+
+SHAPES = [(2, 3), (5,), (), (0, 4)]
+COUNTS = ("nan_count", "inf_count")
+
+
+def elements() -> st.SearchStrategy[np.float32]:
+    """Any float32, by its bits: NaN, Inf, zero and subnormal ones as often as normal ones."""
+    exponents = st.sampled_from([0, 0, 0, 1, 127, 254, 255, 255])
+    fractions = st.sampled_from([0, 0, 1, 2**22, 2**23 - 1])
+    bits = st.builds(lambda s, e, f: s << 31 | e << 23 | f, st.integers(0, 1), exponents, fractions)
+    return bits.map(lambda b: np.uint32(b).view(np.float32))
+
+
+def gradients() -> st.SearchStrategy[list[np.ndarray]]:
+    def of(shape: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
+        n = int(np.prod(shape))
+        lists = st.lists(elements(), min_size=n, max_size=n)
+        return lists.map(lambda x: np.array(x, np.float32).reshape(shape))
+
+    return st.tuples(*map(of, SHAPES)).map(list)
+
+
+def variables(dtype: str, shapes: Sequence[tuple[int, ...]] = SHAPES) -> list[keras.Variable]:
+    return [keras.Variable(np.ones(shape), dtype=dtype, name="w") for shape in shapes]
+
+
+def applied(steps: Sequence[Sequence[np.ndarray]], dtype: str = "float32") -> StepBlock:
+    return apply(keras.optimizers.SGD(0.0), variables(dtype), steps)
+
+
+def share(mask: np.ndarray) -> float:
+    return mask.sum() / max(1, mask.size)
+
+
+@hypothesis.settings(max_examples=10)
+@hypothesis.given(steps=st.lists(gradients(), min_size=6, max_size=6))
+def test_elements_are_told_by_their_bits(steps: list[list[np.ndarray]]) -> None:
+    block = applied(steps)
+    magnitudes = [[np.abs(g) for g in step] for step in steps]
+    twins = {
+        "nan_count": lambda g: np.isnan(g).sum(),
+        "inf_count": lambda g: np.isinf(g).sum(),
+        "zero_fraction": lambda g: share(g == 0),
+        "subnormal_fraction": lambda g: share((g > 0) & (g < np.finfo(np.float32).tiny)),
+        "gradient_max_abs": lambda g: g.max(initial=0),
+    }
+    for name, twin in twins.items():
+        want = [[twin(g) for g in step] for step in magnitudes]
+        got = block.values[name]
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=0, err_msg=name)
+    assert block.values["nan_count"].dtype.kind == "i"
+
+
+def test_overflow_of_a_norm_is_no_overflow_of_an_element() -> None:
+    block = applied([[np.full(shape, 3e38, np.float32) for shape in SHAPES]])
+    assert block.values["gradient_norm"][0].tolist() == [np.inf, np.inf, np.float32(3e38), 0]
+    for name in COUNTS:
+        assert block.values[name][0].tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_narrow_variables(dtype: Any) -> None:
+    smallest = float(ml_dtypes.finfo(dtype).smallest_normal)
+    odd = [0, -smallest, smallest / 2, -smallest / 4, np.nan, -np.inf]
+    fine = [0.5, -0.25, 0, 1, 2]
+    given = [np.reshape(odd, (2, 3)), fine, 60000.0, np.zeros((0, 4))]
+    step = [np.array(g, dtype) for g in given]
+    block = applied([step], dtype.__name__)
+    assert [v.dtype for v in block.variables] == [dtype.__name__] * 4
+    assert block.values["nan_count"][0].tolist() == [1, 0, 0, 0]
+    assert block.values["inf_count"][0].tolist() == [1, 0, 0, 0]
+    np.testing.assert_allclose(block.values["zero_fraction"][0], [1 / 6, 0.2, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(block.values["subnormal_fraction"][0], [1 / 3, 0, 0, 0], rtol=1e-6)
+    want = [np.nan, np.linalg.norm(fine), float(step[2]), 0]
+    np.testing.assert_allclose(block.values["gradient_norm"][0], want, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("optimizer", ["Adam", "RMSprop", "Adagrad"])
+def test_rates_of_narrow_variables_come_from_their_slots(optimizer: str, dtype: Any) -> None:
+    """Every step looked at closely or none: the slots are what the optimizer divides by."""
+    rng = np.random.default_rng(0)
+    steps = [[(rng.standard_normal(6) / 8).astype(dtype)] for _ in range(12)]
+    rates = [
+        apply(
+            getattr(keras.optimizers, optimizer)(0.01),
+            variables(dtype.__name__, [(6,)]),
+            steps,
+            every=every,
+        ).values["effective_learning_rate"]
+        for every in (1, 1000)
+    ]
+    np.testing.assert_allclose(rates[1], rates[0], rtol=1e-5)
+
+
+def test_epsilon_dominates_a_narrow_second_moment() -> None:
+    zeros = [np.zeros(shape, np.float16) for shape in SHAPES[:3]]
+    block = apply(keras.optimizers.Adam(), variables("float16", SHAPES[:3]), [zeros])
+    assert block.values["epsilon_dominated_fraction"].tolist() == [[1, 1, 1]]
+
+
+def test_float64_beside_float32(backend: str) -> None:
+    if backend == "jax":
+        pytest.skip("JAX has float64 only with jax_enable_x64, which is for a whole process")
+    watched = [*variables("float64", [(2,)]), *variables("float32", [(2,)])]
+    step = [np.array([3e-200, 4e200]), np.array([3, 4], np.float32)]
+    mild = [np.array([3e-30, 4e-30]), np.array([3, 4], np.float32)]
+    block = apply(keras.optimizers.Adam(0.1), watched, [step, mild])
+    np.testing.assert_allclose(block.values["gradient_norm"], [[np.inf, 5], [5e-30, 5]], rtol=1e-5)
+    assert not block.values["inf_count"].any()
+
+
+def test_a_share_is_exact_where_few_elements_are_zero() -> None:
+    gradient = np.ones(100_000, np.float32)
+    gradient[7] = 0
+    block = apply(keras.optimizers.SGD(0.0), variables("float32", [(100_000,)]), [[gradient]])
+    np.testing.assert_allclose(block.values["zero_fraction"], [[1e-5]], rtol=1e-5)
+
+
+def test_the_rate_does_not_overflow_with_the_square_of_the_norm() -> None:
+    steps = [[np.full((30, 30), 1e18, np.float32)]] * 3
+    block = apply(keras.optimizers.Adagrad(1e18), variables("float32", [(30, 30)]), steps, every=9)
+    want = 1 / np.sqrt([1, 2, 3])
+    np.testing.assert_allclose(block.values["effective_learning_rate"][:, 0], want, rtol=1e-5)
