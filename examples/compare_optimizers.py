@@ -1,6 +1,5 @@
 """Four optimizers on one problem: their losses and their effective learning rates, layer by layer.
 
-python examples/compare_optimizers.py
 python examples/compare_optimizers.py --dataset fashion_mnist --epochs 5
 """
 
@@ -10,21 +9,21 @@ import argparse
 from pathlib import Path
 
 import keras
-import matplotlib
+import numpy as np
+from cycler import cycler
 from datasets import DATASETS, load
+from matplotlib import pyplot as plt
 
 import keras_l4
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
-
-# Colours of Okabe & Ito, told apart by the colour-blind; the dashes by a black and white printer.
 OPTIMIZERS = {
-    "SGD": (lambda: keras_l4.optimizers.SGD(0.1), "#000000", "-"),
-    "Adagrad": (lambda: keras_l4.optimizers.Adagrad(0.03), "#D55E00", "--"),
-    "RMSprop": (lambda: keras_l4.optimizers.RMSprop(1e-3), "#0072B2", "-."),
-    "Adam": (lambda: keras_l4.optimizers.Adam(1e-3), "#009E73", ":"),
+    "SGD": lambda: keras_l4.optimizers.SGD(0.1),
+    "RMSprop": lambda: keras_l4.optimizers.RMSprop(1e-3),
+    "Adagrad": lambda: keras_l4.optimizers.Adagrad(0.03, initial_accumulator_value=0.0),
+    "Adam": lambda: keras_l4.optimizers.Adam(1e-3),
 }
+# Okabe & Ito's colours, which the colour-blind tell apart; dashes for a printer without colours.
+STYLES = cycler(color=["k", "#56B4E9", "#D55E00", "#009E73"], linestyle=["-", "-", "--", "-."])
 
 
 def arguments() -> argparse.Namespace:
@@ -36,44 +35,46 @@ def arguments() -> argparse.Namespace:
 
 
 def train(name: str, args: argparse.Namespace) -> keras_l4.Run:
+    print(f"\n{name}")
     keras.utils.set_random_seed(0)
     x, y, model = load(args.dataset)
-    build_optimizer, _, _ = OPTIMIZERS[name]
-    model.compile(build_optimizer(), "sparse_categorical_crossentropy")
+    model.compile(OPTIMIZERS[name](), "sparse_categorical_crossentropy")
     diagnostics = keras_l4.callbacks.TrainingDiagnostics(args.log_dir / name.lower())
     model.fit(x, y, epochs=args.epochs, verbose=2, callbacks=[diagnostics])
     return keras_l4.load(args.log_dir / name.lower())
 
 
 def plot(runs: dict[str, keras_l4.Run], path: Path) -> None:
-    rates = {name: run.series("effective_learning_rate") for name, run in runs.items()}
-    layers = next(iter(rates.values())).names
-    figure, panels = plt.subplots(1, 1 + len(layers), figsize=(3.4 * (1 + len(layers)), 3.8), layout="constrained")
+    rates = [run.series("effective_learning_rate") for run in runs.values()]
+    layers = rates[0].names
+    rows = 1 + len(layers) // 2
+    figure, panels = plt.subplots(rows, 2, figsize=(9, 3 * rows), layout="constrained")
+    loss, *others = panels.flat
     for name, run in runs.items():
-        _, colour, dashes = OPTIMIZERS[name]
-        style = {"label": name, "color": colour, "linestyle": dashes}
-        panels[0].plot(run.steps, run.loss, **style)
-        for panel, rate in zip(panels[1:], rates[name].values.T, strict=True):
-            panel.plot(rates[name].steps, rate, **style)
-    titles = ["loss", *(f"effective learning rate\n{layer}" for layer in layers)]
-    for panel, title in zip(panels, titles, strict=True):
-        panel.set(title=title, xlabel="optimizer step", xscale="log", yscale="log")
+        epoch_ends = np.flatnonzero(np.diff(run.epochs, append=run.epochs[-1] + 1))
+        loss.plot(run.steps[epoch_ends], run.loss[epoch_ends], label=name)
+    loss.set(title="loss, mean over an epoch", yscale="log")
+    for i, (layer, panel) in enumerate(zip(layers, others, strict=False)):
+        panel.sharey(others[0])
+        for rate in rates:
+            panel.loglog(rate.steps, rate.values[:, i], linewidth=1.2)
+        panel.set_title(f"effective learning rate of {layer}")
+    for panel in panels.flat:
+        panel.set(xlabel="step", visible=bool(panel.lines))
         panel.grid(alpha=0.3)
-    panels[0].set_xscale("linear")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(runs), frameon=False)
-    figure.savefig(path, dpi=110)
+    figure.legend(loc="outside lower center", ncols=len(runs), frameon=False)
+    figure.savefig(path, dpi=100)
 
 
 def main() -> None:
+    plt.switch_backend("Agg")
+    plt.rc("axes", prop_cycle=STYLES)
     args = arguments()
-    runs = {}
-    for name in OPTIMIZERS:
-        print(f"\n{name}")
-        runs[name] = train(name, args)
-    path = args.log_dir / "optimizers.png"
-    plot(runs, path)
-    print(f"\nPicture: {path}\nStep by step: tensorboard --logdir {args.log_dir}")
+    runs = {name: train(name, args) for name in OPTIMIZERS}
+    plot(runs, args.log_dir / "optimizers.png")
+    print(
+        f"\nPicture: {args.log_dir}/optimizers.png\nStep by step: tensorboard --logdir {args.log_dir}"
+    )
 
 
 if __name__ == "__main__":

@@ -36,8 +36,9 @@ def arguments() -> argparse.Namespace:
 def train(args: argparse.Namespace) -> None:
     keras.utils.set_random_seed(0)
     x, y, model = load(args.dataset)
-    optimizer = OPTIMIZERS[args.optimizer]()
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        OPTIMIZERS[args.optimizer](), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     diagnostics = keras_l4.callbacks.TrainingDiagnostics(args.log_dir)
     model.fit(x, y, epochs=args.epochs, validation_split=0.1, callbacks=[diagnostics])
 
@@ -60,11 +61,10 @@ def summary(run: keras_l4.Run) -> Table:
     table = Table(title="What each layer did: medians over an epoch", box=box.SIMPLE_HEAD)
     table.add_column("layer", no_wrap=True)
     table.add_column("gradient norm\nfirst → last", justify="center")
-    table.add_column("update\nratio", justify="center")
+    table.add_column("update\nratio")
     table.add_column("effective learning rate\np5 / p50 / p95", justify="center")
     table.add_column("NaN\nInf", justify="right")
-    layers = run.series("gradient_norm").names
-    rows = zip(layers, norms, ratios, rates, nonfinite, strict=True)
+    rows = zip(run.series("gradient_norm").names, norms, ratios, rates, nonfinite, strict=True)
     for layer, norm, ratio, rate, count in rows:
         table.add_row(layer, " → ".join(norm), ratio, " / ".join(rate), str(count))
     return table

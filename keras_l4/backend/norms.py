@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -24,8 +25,8 @@ def exact_norms(tensors: Sequence[Any]) -> Any:
     s √Σ(x/s)². NaN and Inf elements give NaN and Inf; so does a norm beyond float32.
     """
     cheap = cheap_norms(tensors)
-    floor = ops.convert_to_tensor([_floor(x) for x in tensors], dtype="float32")
-    right = ops.logical_and(cheap >= floor, cheap < np.inf)
+    floor = ops.convert_to_tensor(_floors(tuple(tuple(x.shape) for x in tensors)))
+    right = (cheap >= floor) & (cheap < np.inf)
     return ops.cond(
         ops.all(right),
         lambda: cheap,
@@ -33,9 +34,14 @@ def exact_norms(tensors: Sequence[Any]) -> Any:
     )
 
 
-def _floor(tensor: Any) -> float:
-    known = None not in tensor.shape
-    size = math.prod(tensor.shape) if known else _SIZE_OF_A_SPARSE_GRADIENT
+@functools.cache
+def _floors(shapes: tuple[tuple[int | None, ...], ...]) -> np.ndarray:
+    return np.array([_floor(shape) for shape in shapes], dtype=np.float32)
+
+
+def _floor(shape: tuple[int | None, ...]) -> float:
+    known = [n for n in shape if n is not None]
+    size = math.prod(known) if len(known) == len(shape) else _SIZE_OF_A_SPARSE_GRADIENT
     return math.sqrt(size * _LEAST_SQUARE)
 
 

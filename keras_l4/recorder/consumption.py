@@ -69,7 +69,8 @@ class Consumption:
 
     def raw_iterations(self) -> Any:
         """Counts the calls that were not skipped."""
-        return ops.convert_to_tensor(backend.raw_iterations(self.inner))
+        # A sum is a new tensor: torch counts in place.
+        return ops.convert_to_tensor(backend.raw_iterations(self.inner)) + 0
 
     def _key(self, variable: Any) -> Any:
         return backend.variable_key(self.inner, variable)

@@ -36,9 +36,15 @@ def _promise_row(result: Result) -> list[str]:
 def _verdict(result: Result, budget: float) -> list[str]:
     if SUBJECT not in result["series"]:
         return ["–"] * 3
-    within = np.median(ratios(result, SUBJECT)) <= budget
     start, size = start_milliseconds(result), record_bytes(result)
-    return ["yes" if within else "no", f"{start:+.1f}", f"{size:.1f}"]
+    return [_within(result, budget), f"{start:+.1f}", f"{size:.1f}"]
+
+
+def _within(result: Result, budget: float) -> str:
+    # Where stock Keras misses the budget against itself, the machine is too busy to tell.
+    if _noise([result]) > budget - 1:
+        return "too noisy"
+    return "yes" if np.median(ratios(result, SUBJECT)) <= budget else "no"
 
 
 def _alternatives(results: list[Result]) -> str:

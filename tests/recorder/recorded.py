@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from itertools import chain
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_l4 import backend
 from keras_l4.callbacks import TrainingDiagnostics
 from keras_l4.callbacks._calendar import Calendar
 from keras_l4.optimizers import instrument
@@ -105,22 +107,49 @@ def joined(blocks: Sequence[StepBlock]) -> StepBlock:
     return replace(first, **per_step, **tables)
 
 
+class Applied:
+    """An optimizer that records the gradients it is given, without a model.
+
+    Args:
+        optimizer: Any, not built.
+        variables: What it updates.
+        settings: Those of the recorder.
+    """
+
+    def __init__(
+        self, optimizer: Any, variables: Sequence[keras.Variable], **settings: Any
+    ) -> None:
+        optimizer.build(variables)
+        instrument(optimizer, Settings(**{"every": 1} | settings))
+        self._optimizer, self._variables = optimizer, variables
+        self._reader = Reader(optimizer.recorder)
+        on_jax = keras.backend.backend() == "jax"
+        self._apply = self._compiled() if on_jax else optimizer.apply
+
+    def run(self, steps: Sequence[Sequence[Any]]) -> StepBlock:
+        """What is recorded of these steps, one gradient per variable each."""
+        for gradients in steps:
+            self._apply([_tensor(g) for g in gradients])
+        recorder, chunk = self._optimizer.recorder, self._reader.read()
+        calendar = Calendar(first_step=1, first_row=0)
+        calendar.begin_epoch(0, 0)
+        return assemble(self._optimizer.name, recorder.layout, chunk, calendar)
+
+    def _compiled(self) -> Callable[[Sequence[Any]], None]:
+        """As the JAX trainer does; JAX would compile every branch anew in each eager step."""
+        import jax
+
+        step = jax.jit(self._optimizer.stateless_apply)
+
+        def apply(gradients: Sequence[Any]) -> None:
+            with backend.exposed(self._optimizer.recorder.rings):
+                held = self._optimizer.variables
+                after = step([v.value for v in held], gradients, [v.value for v in self._variables])
+            for variable, value in zip([*self._variables, *held], chain(*after), strict=True):
+                variable.assign(value)
+
+        return apply
+
+
 def _tensor(gradient: Any) -> Any:
     return ops.convert_to_tensor(gradient) if isinstance(gradient, np.ndarray) else gradient
-
-
-def apply(
-    optimizer: Any,
-    variables: Sequence[keras.Variable],
-    steps: Sequence[Sequence[Any]],
-    **settings: Any,
-) -> StepBlock:
-    """What is recorded where these gradients are applied, without a model."""
-    optimizer.build(variables)
-    instrument(optimizer, Settings(**{"every": 1} | settings))
-    for gradients in steps:
-        optimizer.apply([_tensor(g) for g in gradients])
-    chunk = Reader(optimizer.recorder).read()
-    calendar = Calendar(first_step=1, first_row=0)
-    calendar.begin_epoch(0, 0)
-    return assemble(optimizer.name, optimizer.recorder.layout, chunk, calendar)
