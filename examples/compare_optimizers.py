@@ -46,15 +46,14 @@ def train(name: str, args: argparse.Namespace) -> keras_l4.Run:
 
 def plot(runs: dict[str, keras_l4.Run], path: Path) -> None:
     rates = [run.series("effective_learning_rate") for run in runs.values()]
-    layers = rates[0].names
-    rows = 1 + len(layers) // 2
+    rows = 1 + len(rates[0].names) // 2
     figure, panels = plt.subplots(rows, 2, figsize=(9, 3 * rows), layout="constrained")
     loss, *others = panels.flat
     for name, run in runs.items():
         epoch_ends = np.flatnonzero(np.diff(run.epochs, append=run.epochs[-1] + 1))
         loss.plot(run.steps[epoch_ends], run.loss[epoch_ends], label=name)
     loss.set(title="loss, mean over an epoch", yscale="log")
-    for i, (layer, panel) in enumerate(zip(layers, others, strict=False)):
+    for i, (layer, panel) in enumerate(zip(rates[0].names, others, strict=False)):
         panel.sharey(others[0])
         for rate in rates:
             panel.loglog(rate.steps, rate.values[:, i], linewidth=1.2)
@@ -72,9 +71,8 @@ def main() -> None:
     args = arguments()
     runs = {name: train(name, args) for name in OPTIMIZERS}
     plot(runs, args.log_dir / "optimizers.png")
-    print(
-        f"\nPicture: {args.log_dir}/optimizers.png\nStep by step: tensorboard --logdir {args.log_dir}"
-    )
+    print(f"\nPicture: {args.log_dir}/optimizers.png")
+    print(f"Step by step: tensorboard --logdir {args.log_dir}")
 
 
 if __name__ == "__main__":

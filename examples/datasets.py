@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
+from functools import partial
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -21,8 +22,8 @@ def digits() -> Data:
     return (x / 16).astype("float32"), y.astype("int32")
 
 
-def images(load_data: Callable[[], Any]) -> Data:
-    (x, y), _ = load_data()
+def images(source: ModuleType) -> Data:
+    (x, y), _ = source.load_data()
     return (x.reshape(*x.shape[:3], -1) / 255).astype("float32"), y.ravel().astype("int32")
 
 
@@ -60,9 +61,9 @@ def bag_of_words() -> list[Any]:
 
 DATASETS: dict[str, tuple[Callable[[], Data], Callable[[], list[Any]]]] = {
     "digits": (digits, mlp),
-    "mnist": (functools.partial(images, keras.datasets.mnist.load_data), cnn),
-    "fashion_mnist": (functools.partial(images, keras.datasets.fashion_mnist.load_data), cnn),
-    "cifar10": (functools.partial(images, keras.datasets.cifar10.load_data), cnn),
+    "mnist": (partial(images, keras.datasets.mnist), cnn),
+    "fashion_mnist": (partial(images, keras.datasets.fashion_mnist), cnn),
+    "cifar10": (partial(images, keras.datasets.cifar10), cnn),
     "imdb": (reviews, bag_of_words),
 }
 
@@ -73,7 +74,6 @@ def load(name: str) -> tuple[np.ndarray, np.ndarray, keras.Model]:
     try:
         x, y = load_data()
     except Exception as error:  # Keras raises no narrower type when a download fails.
-        raise SystemExit(
-            f"{name} could not be downloaded; use --dataset digits, which needs no network. {error}"
-        ) from None
+        hint = "--dataset digits needs no network"
+        raise SystemExit(f"Could not download {name}; {hint}. {error}") from None
     return x, y, keras.Sequential([keras.Input(x.shape[1:]), *build()], name=name)

@@ -36,9 +36,8 @@ def arguments() -> argparse.Namespace:
 def train(args: argparse.Namespace) -> None:
     keras.utils.set_random_seed(0)
     x, y, model = load(args.dataset)
-    model.compile(
-        OPTIMIZERS[args.optimizer](), "sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+    optimizer = OPTIMIZERS[args.optimizer]()
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     diagnostics = keras_l4.callbacks.TrainingDiagnostics(args.log_dir)
     model.fit(x, y, epochs=args.epochs, validation_split=0.1, callbacks=[diagnostics])
 
@@ -71,8 +70,7 @@ def summary(run: keras_l4.Run) -> Table:
 
 
 def main() -> None:
-    args = arguments()
-    train(args)
+    train(args := arguments())
     Console().print(summary(keras_l4.load(args.log_dir)))
     print(f"Step by step: tensorboard --logdir {args.log_dir}")
 

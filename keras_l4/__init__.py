@@ -6,6 +6,8 @@ and reading a record needs neither Keras nor TensorFlow.
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -36,3 +38,10 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+# `model.fit(x, callbacks=[keras_l4.callbacks.TrainingDiagnostics()])` looks `fit` up before it
+# asks for the callbacks, which guard it. An unknown backend is told when it is used.
+if "keras" in sys.modules:
+    with contextlib.suppress(ImportError):
+        import_module("keras_l4.callbacks")

@@ -20,6 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Two test workers share the cores, and one thread sums in one order.
 for _threads in ("OMP_NUM_THREADS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"):
     os.environ.setdefault(_threads, "1")
+# Most tests train the same small model: JAX compiles it once, for all workers.
+_JAX_CACHE = tempfile.TemporaryDirectory(prefix="keras_l4-jax-")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _JAX_CACHE.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("ci")

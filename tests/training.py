@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -50,6 +51,11 @@ def train(model: Any, *callbacks: Any, nan_at: int | None = None, **arguments: A
 def norms(*arguments: Any, **options: Any) -> TrainingDiagnostics:
     """Our callback, with as little to trace as there can be."""
     return TrainingDiagnostics(*arguments, **({"quantities": ["gradient_norm"]} | options))
+
+
+def event_files(log_dir: Path) -> list[Path]:
+    """All event files below a folder."""
+    return sorted(log_dir.rglob("events.out.tfevents.*"))
 
 
 def state(model: Any) -> list[np.ndarray]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
+from types import FrameType
 from typing import Any
 
 import keras
@@ -37,6 +40,23 @@ def on_fit_exit(function: Callable[[], None]) -> None:
     running = _running.get()
     if running is not None:
         running.push(functools.partial(_leave, function))
+    elif (callbacks := _callbacks_of_fit()) is not None:
+        weakref.finalize(callbacks, function).atexit = False
+
+
+def _callbacks_of_fit() -> Any:
+    """The callback list of a `fit` that was looked up before it was guarded.
+
+    `model.fit(x, callbacks=[TrainingDiagnostics()])` looks `fit` up before it makes the callback.
+    The list lives as long as the call, or as the traceback of what it raised.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        callbacks = frame.f_locals.get("callbacks")
+        if frame.f_code.co_name == "fit" and isinstance(callbacks, keras.callbacks.CallbackList):
+            return callbacks
+        frame = frame.f_back
+    return None
 
 
 def _leave(function: Callable[[], None], _: Any, error: BaseException | None, __: Any) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
 
-Ring = keras.Variable
+Ring: TypeAlias = keras.Variable
 _INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
 _FOLDS = {"count": jax.lax.add, "maximum": jax.lax.max, "minimum": jax.lax.min}
 _exposed: contextvars.ContextVar[tuple[Ring, ...]] = contextvars.ContextVar("rings", default=())
@@ -95,7 +95,9 @@ def cheap_norms(tensors: Sequence[Any]) -> Any:
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    return jnp.stack([jnp.mean(widen(x)) if x.size else jnp.float32(0) for x in map(_array, tensors)])
+    return jnp.stack(
+        [jnp.mean(widen(x)) if x.size else jnp.float32(0) for x in map(_array, tensors)]
+    )
 
 
 def _array(x: Any) -> Any:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import keras
-from keras.src.saving import object_registration
 from keras.src import api_export
+from keras.src.saving import object_registration
 
 _C = TypeVar("_C", bound=type)
 
 
-def implementation(optimizer: type) -> Any:
+def implementation(optimizer: Any) -> Any:
     """The class that Keras makes for `optimizer`.
 
     On torch that is a subclass with fused updates, which `__new__` picks by exact class, so that

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
-Ring = keras.Variable
+Ring: TypeAlias = keras.Variable
 _INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
 _FOLDS: dict[str, Callable[[Any], Any]] = {
     "count": lambda mask: tf.reduce_sum(tf.cast(mask, tf.int64)),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import torch
 
-Ring = keras.Variable
+Ring: TypeAlias = keras.Variable
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _FOLDS: dict[str, Callable[[Any], Any]] = {
     "count": torch.count_nonzero,

@@ -1,8 +1,11 @@
 """Callbacks that record what training does, log it to TensorBoard and say what is wrong."""
 
+from keras_l4.backend import guard_fit
 from keras_l4.callbacks.effective_learning_rates import EffectiveLearningRates
 from keras_l4.callbacks.gradient_norms import GradientNorms
 from keras_l4.callbacks.nonfinite_monitor import NonFiniteMonitor
 from keras_l4.callbacks.training_diagnostics import TrainingDiagnostics
+
+guard_fit()
 
 __all__ = ["EffectiveLearningRates", "GradientNorms", "NonFiniteMonitor", "TrainingDiagnostics"]

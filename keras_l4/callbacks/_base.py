@@ -42,7 +42,6 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
         self.options = Options(log_dir=log_dir, **options)
         self._observers = observers
         self._session: Session | None = None
-        backend.guard_fit()
 
     def observe(self, block: StepBlock) -> None:
         """Hands a block to the observers."""
@@ -89,31 +88,33 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
     on_predict_begin = on_test_begin
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if self._leads:
-            self._session.begin_epoch(epoch)
+        if session := self._led():
+            session.begin_epoch(epoch)
         for observer in self._observers:
             observer.begin_epoch()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if self._leads:
-            self._session.begin_batch()
+        if session := self._led():
+            session.begin_batch()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._leads:
-            self._session.end_batch(batch, (logs or {}).get("loss"))
+        if session := self._led():
+            session.end_batch(batch, (logs or {}).get("loss"))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self._leads:
-            self._session.end_epoch(epoch)
+        if session := self._led():
+            session.end_epoch(epoch)
         for observer in self._observers:
             if logs is not None:
                 logs.update(observer.epoch_logs())
 
     def on_train_end(self, logs: Any = None) -> None:
-        if self._leads:
-            self._session.close()
+        if session := self._led():
+            session.close()
 
-    @property
-    def _leads(self) -> bool:
+    def _led(self) -> Session | None:
+        """The session, if it is open and this callback is the first in it."""
         session = self._session
-        return session is not None and session.is_open and session.members[0] is self
+        if session is None or not session.is_open or session.members[0] is not self:
+            return None
+        return session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -136,10 +137,10 @@ class Session:
 
     def _deliver(self, block: StepBlock) -> None:
         if self._writer is not None:
-            self._attempt(WRITING, lambda: self._writer.write(block))
+            self._attempt(WRITING, functools.partial(self._writer.write, block))
         for member in self.members:
             for hook in member.options.hooks:
-                self._attempt(f"hook {hook!r}", lambda hook=hook: hook(block))
+                self._attempt(f"hook {hook!r}", functools.partial(hook, block))
         for member in self.members:
             member.observe(block)
 
@@ -147,11 +148,12 @@ class Session:
         """Everything up to here is read; histograms are written where they are due."""
         self.flush()
         every = self._plan.histogram_freq
-        if every and (epoch + 1) % every == 0 and self._writer is not None and self._chunk:
+        if every and (epoch + 1) % every == 0:
             self._attempt("writing histograms", self._write_histograms)
 
     def _write_histograms(self) -> None:
-        assert self._chunk and self._reader and self._calendar and self._writer
+        if not (self._chunk and self._reader and self._calendar and self._writer):
+            return
         rows = self._chunk.first + len(self._chunk.every_step.t) - 1
         step = int(self._calendar.steps(np.array(rows)))
         self._writer.write_histograms(step, histograms(self._reader.recorder, self._chunk))

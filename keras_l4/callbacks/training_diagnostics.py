@@ -43,6 +43,7 @@ class TrainingDiagnostics(RecordingCallback):
 
     Example:
 
+    >>> import keras
     >>> import numpy as np
     >>> model = keras.Sequential([keras.layers.Dense(1)])
     >>> model.compile(optimizer="adam", loss="mse")

@@ -40,7 +40,9 @@ class Recording(keras.optimizers.Optimizer):
         """Records from now on, with `recorder` where there is one for these settings."""
         self._settings = settings
         self._recorder = recorder
-        if self.built:
+        if recorder is not None:
+            recorder.moments.look_up()
+        elif self.built:
             self._get_ready(self._trainable_variables)
 
     @property
@@ -108,7 +110,7 @@ class Recording(keras.optimizers.Optimizer):
         return _revive, (self.stock_class(), file)
 
     @contextlib.contextmanager
-    def _paused(self) -> Iterator[Recorder]:
+    def _paused(self) -> Iterator[Any]:
         """Takes the recorder off, so that what `apply` calls in turn is not recorded again."""
         held = self._settings, self._recorder
         self._settings = self._recorder = None

@@ -43,7 +43,7 @@ class AdagradRate(AdaptiveRate):
 
 
 @save_as(keras.optimizers.Adagrad)
-class Adagrad(Recording, implementation(keras.optimizers.Adagrad)):
+class Adagrad(Recording, implementation(keras.optimizers.Adagrad)):  # type: ignore[misc]
     """`keras.optimizers.Adagrad`, bit for bit, that can record its effective learning rate
 
         η / √(G + ε),   G ← G + g²

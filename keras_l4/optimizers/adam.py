@@ -47,7 +47,7 @@ class AdamRate(AdaptiveRate):
 
 
 @save_as(keras.optimizers.Adam)
-class Adam(Recording, implementation(keras.optimizers.Adam)):
+class Adam(Recording, implementation(keras.optimizers.Adam)):  # type: ignore[misc]
     """`keras.optimizers.Adam`, bit for bit, that can record its effective learning rate
 
         α_t / (√v + ε),   α_t = η √(1 - β₂ᵗ) / (1 - β₁ᵗ)

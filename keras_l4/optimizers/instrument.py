@@ -44,7 +44,8 @@ def instrument(
     """
     check_optimizer(optimizer)
     if not isinstance(optimizer, Recording):
-        optimizer.__class__ = _recording_class(type(optimizer))
+        stock: Any = type(optimizer)
+        optimizer.__class__ = _recording_class(stock)
     if not optimizer.is_recording:
         try:
             optimizer.start_recording(settings or Settings(), recorder)
@@ -83,7 +84,7 @@ def check_optimizer(optimizer: Any) -> None:
 
 
 @functools.cache
-def _recording_class(stock: type) -> type:
+def _recording_class(stock: Any) -> Any:
     """A subclass of `stock` that records and passes for it, by name and in what is saved."""
     names = {"__module__": stock.__module__, "__qualname__": stock.__qualname__}
     body = names | {"stock_class": staticmethod(lambda: stock), "__doc__": stock.__doc__}

@@ -51,7 +51,7 @@ class RMSpropRate(AdaptiveRate):
 
 
 @save_as(keras.optimizers.RMSprop)
-class RMSprop(Recording, implementation(keras.optimizers.RMSprop)):
+class RMSprop(Recording, implementation(keras.optimizers.RMSprop)):  # type: ignore[misc]
     """`keras.optimizers.RMSprop`, bit for bit, that can record its effective learning rate
 
         η / √(v + ε),   v ← ρv + (1 - ρ)g²        (centered: v - m²)

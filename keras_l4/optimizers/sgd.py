@@ -20,7 +20,7 @@ class SGDRate(NominalRate):
 
 
 @save_as(keras.optimizers.SGD)
-class SGD(Recording, implementation(keras.optimizers.SGD)):
+class SGD(Recording, implementation(keras.optimizers.SGD)):  # type: ignore[misc]
     """`keras.optimizers.SGD`, bit for bit, that can record its steps.
 
     Its effective learning rate is η, also with momentum (Robbins & Monro 1951; Polyak 1964;

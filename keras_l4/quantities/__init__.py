@@ -3,7 +3,15 @@
 import importlib
 import pkgutil
 
-from keras_l4.quantities._base import EVERY_STEP, SAMPLED, Derived, Folded, Measured, Quantity, registry
+from keras_l4.quantities._base import (
+    EVERY_STEP,
+    SAMPLED,
+    Derived,
+    Folded,
+    Measured,
+    Quantity,
+    registry,
+)
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

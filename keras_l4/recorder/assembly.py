@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -50,8 +51,7 @@ def assemble(
     epochs, batches = calendar.epochs_and_batches(chunk.index["calls"])
     public = [q for q in layout.quantities if not q.name.startswith("_")]
     computed = {
-        q: attempt(f"computing {q.name}", lambda q=q: (_values(q, chunk), _layer_values(q, chunk)))
-        for q in public
+        q: attempt(f"computing {q.name}", functools.partial(_computed, q, chunk)) for q in public
     }
     done = {q: pair for q, pair in computed.items() if pair is not None}
     return StepBlock(
@@ -71,6 +71,10 @@ def assemble(
         pools={q.name: q.pool for q in done},
         sampled_quantities=frozenset(q.name for q in done if q.when == SAMPLED),
     )
+
+
+def _computed(quantity: Quantity, chunk: Chunk) -> tuple[np.ndarray, np.ndarray | None]:
+    return _values(quantity, chunk), _layer_values(quantity, chunk)
 
 
 def _values(quantity: Quantity, chunk: Chunk) -> np.ndarray:

@@ -89,7 +89,9 @@ class Consumption:
             return gradients
         held = backend.accumulators(self.inner, [v for v, _ in given])
         steps = self.inner.gradient_accumulation_steps
-        return [(g + backend.value(a, self._xla)) / steps for g, a in zip(gradients, held, strict=True)]
+        return [
+            (g + backend.value(a, self._xla)) / steps for g, a in zip(gradients, held, strict=True)
+        ]
 
     def _is_update(self) -> Any:
         steps = self.inner.gradient_accumulation_steps

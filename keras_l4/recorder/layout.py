@@ -138,7 +138,9 @@ class Layout:
 
     @cached_property
     def sample_sizes(self) -> np.ndarray:
-        return np.array([-(-v.size // s) for v, s in zip(self.variables, self.strides, strict=True)])
+        return np.array(
+            [-(-v.size // s) for v, s in zip(self.variables, self.strides, strict=True)]
+        )
 
     @property
     def num_samples(self) -> int:

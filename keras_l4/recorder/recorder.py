@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from keras_l4 import backend
 from keras_l4.recorder.consumption import Consumption, Taken
 from keras_l4.recorder.layout import Layout
-from keras_l4.recorder.rate import AdaptiveRate, Rate
+from keras_l4.recorder.moments import Moments
+from keras_l4.recorder.rate import Rate
 from keras_l4.recorder.settings import Settings
 from keras_l4.recorder.step import Step
 
@@ -58,7 +58,7 @@ class Recorder:
         self.counters = backend.ring("keras_l4_counters", (3,), "int")
         self.floats = backend.ring("keras_l4_floats", (rows, layout.num_floats), "float32")
         self.integers = backend.ring("keras_l4_integers", (rows, layout.num_integers), "int")
-        self.moments = backend.ring("keras_l4_moments", (len(positions),), "float32")
+        self.moments = Moments(rate, layout, self.consumption, settings.xla)
         self.samples = backend.ring(
             "keras_l4_samples", (settings.sample_capacity, layout.num_samples), "float32"
         )
@@ -66,7 +66,7 @@ class Recorder:
     @property
     def rings(self) -> list[Any]:
         """All that is kept on the device."""
-        return [self.counters, self.floats, self.integers, self.moments, self.samples]
+        return [self.counters, self.floats, self.integers, self.moments.means, self.samples]
 
     def record(
         self, grads: Sequence[Any], variables: Sequence[Any] | None, update: Callable[[], None]
@@ -87,7 +87,7 @@ class Recorder:
         norms = backend.exact_norms(taken.gradients)
         due = ops.equal(self._counter(1) % self.settings.every, 0)
         suspicious = ops.logical_not(ops.all(ops.isfinite(norms)))
-        looked = ops.logical_and(taken.is_update, ops.logical_or(due, suspicious))
+        looked = ops.logical_or(ops.logical_and(taken.is_update, due), suspicious)
         wanted = self.rate.every_update or looked
         watched = self.consumption.variables
         return _Begun(
@@ -110,29 +110,31 @@ class Recorder:
             self.samples,
             self._counter(2) % self.settings.sample_capacity,
         )
-        self.moments.assign(means)
+        self.moments.means.assign(means)
         step = self._step(begun, mean_second_moments=means)
         every = [quantity.measure(step) for quantity in self.layout.every]
         index = [self._counter(0), begun.iterations, begun.looked, skipped]
         row = self._counter(1) % self.settings.capacity
         backend.write(self.floats, row, _row([*every, *begun.clock, floats], "float32"))
         backend.write(self.integers, row, _row([*index, counts], self.integers.dtype))
-        advance = [1, ops.logical_or(begun.taken.is_update, skipped), begun.looked]
+        # A micro-step leaves its row to be overwritten by the next call.
+        done = ops.logical_or(begun.taken.is_update, skipped)
+        advance = [1, done, ops.logical_and(begun.looked, done)]
         self.counters.assign_add(_row(advance, self.counters.dtype))
 
     def _look_closer(self, begun: _Begun) -> tuple[Sequence[Any], Any]:
-        moments = self._second_moments()
+        moments = self.moments.of_elements()
         means = backend.means(moments)
         to_fold = self.layout.folded(of_nonfinite=False)
-        step = self._step(
-            begun, second_moments=moments, mean_second_moments=means, to_fold=to_fold
-        )
+        step = self._step(begun, second_moments=moments, mean_second_moments=means, to_fold=to_fold)
         floats = [quantity.measure(step) for quantity in self.layout.closer]
         nonfinite = self._count_nonfinite(begun)
         counts = [
             nonfinite[q.name] if q.of_nonfinite else q.measure(step) for q in self.layout.counts
         ]
-        return (_row(floats, "float32"), _row(counts, self.integers.dtype), means), self._sample(step)
+        return (_row(floats, "float32"), _row(counts, self.integers.dtype), means), self._sample(
+            step
+        )
 
     def _count_nonfinite(self, begun: _Begun) -> dict[str, Any]:
         quantities = self.layout.folded(of_nonfinite=True)
@@ -149,28 +151,16 @@ class Recorder:
         num = len(self.layout.variables)
         floats = ops.zeros((num * len(self.layout.closer),), "float32")
         counts = ops.zeros((num * len(self.layout.counts),), self.integers.dtype)
-        return floats, counts, self._mean_second_moments(begun, skipped)
+        return floats, counts, self._advanced(begun, skipped)
 
-    def _mean_second_moments(self, begun: _Begun, skipped: Any) -> Any:
-        """From the recursion of the gradient's norm where it holds, else from the slots."""
-        if not isinstance(self.rate, AdaptiveRate):
-            return ops.convert_to_tensor(self.moments)
+    def _advanced(self, begun: _Begun, skipped: Any) -> Any:
         taken = begun.taken
-        if not (self.rate.recursive and taken.all_dense and taken.consumed is None):
-            return backend.means(self._second_moments())
-        sizes = np.maximum(self.layout.sizes, 1).astype("float32")
-        mean_square = ops.divide(ops.square(begun.norms), sizes)
         applied = ops.logical_and(taken.is_update, ops.logical_not(skipped))
-        held = ops.convert_to_tensor(self.moments)
-        return ops.where(applied, self.rate.advance(held, mean_square), held)
+        as_is = taken.all_dense and taken.consumed is None
+        return self.moments.advanced(begun.norms, applied) if as_is else self.moments.from_slots()
 
     def _values(self) -> list[Any]:
         return [backend.value(v, self.settings.xla) for v in self.consumption.variables]
-
-    def _second_moments(self) -> list[Any]:
-        if isinstance(self.rate, AdaptiveRate):
-            return [backend.value(x, self.settings.xla) for x in self.rate.second_moments(self.consumption.slots)]
-        return [ops.zeros((0,), "float32") for _ in self.layout.variables]
 
     def _step(self, begun: _Begun, **known: Any) -> Step:
         return Step(

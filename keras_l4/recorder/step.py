@@ -95,7 +95,8 @@ class Step:
 
     def rest(self, counts: Sequence[Any]) -> Any:
         """The share of the elements that were not counted, `float32[variables]`."""
-        return ops.subtract((self.sizes > 0).astype(np.float32), self.share(counts))
+        pairs = zip(self.sizes.tolist(), counts, strict=True)
+        return self.share([size - count for size, count in pairs])
 
     def magnitudes(self, bits: Sequence[Any]) -> Any:
         """What the magnitude bits of the gradients stand for, `float32[variables]`."""

@@ -41,7 +41,7 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
         ValueError,
         r"quantities has 'gradient_nrom': expected some of \[.*'gradient_norm'",
     ),
-    "action": ("explode", ValueError, "action='explode': expected \"warn\", \"stop\" or \"raise\""),
+    "action": ("explode", ValueError, 'action=\'explode\': expected "warn", "stop" or "raise"'),
     "by": ("model", ValueError, 'by=\'model\': expected "layer" or "variable"'),
     "include": ("dense[", ValueError, r"include='dense\[': expected a regular expression"),
     "exclude": (3, ValueError, "exclude=3: expected a regular expression"),

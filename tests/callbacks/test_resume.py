@@ -74,9 +74,7 @@ train(build(), norms(sys.argv[1]))
 def test_a_new_process_goes_on(tmp_path: Path) -> None:
     train(build(), norms(tmp_path))
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
-    subprocess.run(
-        command, check=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": os.fspath(ROOT)}
-    )
+    subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": os.fspath(ROOT)})
 
     assert_begun_anew(tmp_path)
 

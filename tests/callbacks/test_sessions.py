@@ -8,21 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from tensorboard.util.tensor_util import make_ndarray
 
 import keras_l4
-from keras_l4.callbacks import (
-    EffectiveLearningRates,
-    GradientNorms,
-    NonFiniteMonitor,
-    TrainingDiagnostics,
-)
-from keras_l4.events.reader import events
-from tests.training import STEPS, build, norms, rows, same, state, train
-
-
-def event_files(log_dir: Path) -> list[Path]:
-    return sorted(log_dir.rglob("events.out.tfevents.*"))
+from keras_l4.callbacks import EffectiveLearningRates, GradientNorms, NonFiniteMonitor
+from tests.training import STEPS, build, event_files, norms, rows, same, state, train
 
 
 class TestSeveralCallbacks:
@@ -103,47 +92,6 @@ class TestOnlyFitRecords:
         assert len(keras_l4.load(tmp_path).steps) == 2 * STEPS
 
 
-def test_another_optimizer_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    parts = keras.optimizers.Adam(0.01, name="heads")
-    model = build(keras.optimizers.SGD(0.01, name="trunk"))
-    train(model, norms(tmp_path), norms(tmp_path, optimizer=model.optimizer))
-    assert [path.parent for path in event_files(tmp_path)] == [tmp_path / "diagnostics"]
-
-    # It is not called in this fit: there is nothing to record, and nothing breaks.
-    train(model, norms(tmp_path / "two", optimizer=parts))
-    folders = {path.parent for path in event_files(tmp_path / "two")}
-    assert folders == {tmp_path / "two" / "diagnostics" / "heads"}
-    assert type(parts) is type(keras.optimizers.Adam())
-
-
-class TwoOptimizers(keras.Sequential):
-    """Every step of the one is followed by a step of the other, with a gradient of ones."""
-
-    second: Any
-
-    def train_step(self, *data: Any) -> Any:
-        logs = super().train_step(*data)
-        variables = self.layers[-1].trainable_variables
-        self.second.apply([keras.ops.ones_like(v) for v in variables], variables)
-        return logs
-
-
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras on JAX has no stateful step")
-def test_two_optimizers_are_recorded_side_by_side(tmp_path: Path) -> None:
-    dense = keras.layers.Dense
-    model = TwoOptimizers([keras.Input((3,)), dense(2), dense(1)])
-    model.second = keras.optimizers.SGD(0.01, name="second")
-    model.second.build(model.layers[-1].trainable_variables)
-    model.compile("adam", "mse", run_eagerly=keras.backend.backend() == "tensorflow")
-    train(model, norms(tmp_path), norms(tmp_path, optimizer=model.second))
-
-    main = keras_l4.load(tmp_path, optimizer="diagnostics")
-    other = keras_l4.load(tmp_path, optimizer="second")
-    assert len(main.steps) == len(other.steps) == STEPS
-    assert (len(main.variables), len(other.variables)) == (4, 2)
-    np.testing.assert_allclose(other.series("gradient_norm").values, np.sqrt(3.0), rtol=1e-6)
-
-
 def test_hooks_get_the_blocks_that_are_written(tmp_path: Path) -> None:
     blocks: list[keras_l4.StepBlock] = []
     train(build(), norms(tmp_path, flush_every=2, hooks=[blocks.append]), epochs=2)
@@ -199,32 +147,6 @@ def test_one_callback_on_two_models_in_turn() -> None:
     train(build(layers=[keras.layers.Dense(1)]), ours)
 
     assert steps == [1, 2, 3, 1, 2, 3]
-
-
-class TestHistograms:
-    def test_are_written_when_they_are_due_and_finite(self, tmp_path: Path) -> None:
-        diagnostics = TrainingDiagnostics(
-            tmp_path, quantities=["gradient_norm"], histogram_freq=2, every=1, verbose=0
-        )
-        model = build(keras.optimizers.SGD(0.1))
-        train(model, diagnostics, nan_at=2, epochs=2)
-
-        (path,) = event_files(tmp_path)
-        values = [(event.step, value) for event in events(path) for value in event.summary.value]
-        histograms = {
-            (step, value.tag): make_ndarray(value.tensor)
-            for step, value in values
-            if value.metadata.plugin_data.plugin_name == "histograms"
-        }
-        paths = [v.path for v in model.trainable_variables]
-        tags = {f"{kind}/{p}" for kind in ("gradients", "weights") for p in paths}
-        assert set(histograms) == {(2 * STEPS, tag) for tag in tags}
-        assert all(np.isfinite(values).all() for values in histograms.values())
-
-    def test_are_off_by_default(self, tmp_path: Path) -> None:
-        train(build(), norms(tmp_path))
-
-        assert b"gradients/" not in event_files(tmp_path)[0].read_bytes()
 
 
 def test_a_step_that_two_callbacks_watch_is_still_the_stock_one() -> None:

@@ -92,7 +92,7 @@ def twin_of(name: str, options: dict[str, Any]) -> reference.Reference:
     return twin
 
 
-@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+@pytest.mark.parametrize(("name", "options"), CASES, ids=range(len(CASES)))
 def test_rates_of_a_hundred_steps(name: str, options: dict[str, Any]) -> None:
     steps, twin = draw(NUM_STEPS), twin_of(name, options)
     model = prescribed_model(getattr(keras.optimizers, name)(**options), LAYERS)

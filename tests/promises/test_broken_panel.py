@@ -160,9 +160,10 @@ def test_several_faults_are_told_one_by_one(
 
 def test_the_next_fit_tries_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, diagnostics = build(), recording(tmp_path)
-    with monkeypatch.context() as patch, pytest.warns(RuntimeWarning, match="keras_l4"):
-        patch.setattr(BlockWriter, "write", fails_after(1, BlockWriter.write))
+    monkeypatch.setattr(BlockWriter, "write", fails_after(1, BlockWriter.write))
+    with pytest.warns(RuntimeWarning, match="keras_l4"):
         train(model, diagnostics)
+    monkeypatch.undo()
     train(model, diagnostics)
 
     assert keras_l4.load(tmp_path).steps.tolist() == [1, STEPS + 1, STEPS + 2, STEPS + 3]

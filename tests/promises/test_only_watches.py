@@ -26,7 +26,7 @@ MODES = {
     # Op by op JAX compiles each of them, for half a minute.
     "jax": {"graph": XLA, "xla": XLA, "eager": XLA, "execution": EXECUTION},
     # torch.compile takes a minute a model, and torch has one step per execution.
-    "torch": dict.fromkeys(("graph", "xla", "eager", "execution"), {}),
+    "torch": {mode: {} for mode in ("graph", "xla", "eager", "execution")},
 }[BACKEND]
 
 

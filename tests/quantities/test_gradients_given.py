@@ -50,9 +50,7 @@ def share(mask: np.ndarray) -> float:
 
 @hypothesis.settings(max_examples=10)
 @hypothesis.given(steps=st.lists(gradients(), min_size=6, max_size=6))
-def test_elements_are_told_by_their_bits(
-    applied: Applied, steps: list[list[np.ndarray]]
-) -> None:
+def test_elements_are_told_by_their_bits(applied: Applied, steps: list[list[np.ndarray]]) -> None:
     block = applied.run(steps)
     magnitudes = [[np.abs(g) for g in step] for step in steps]
     twins = {

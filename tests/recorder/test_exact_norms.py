@@ -43,7 +43,9 @@ def compiled(how: str) -> Callable[..., Any]:
 def numbers(least: int, most: int) -> st.SearchStrategy[float]:
     """Of magnitudes between 10^least and 10^most, or zero."""
     exponents, mantissas = st.integers(least, most), st.floats(1, 9.99)
-    normal = st.builds(lambda m, e: np.clip(m * 10.0**e, SMALLEST_NORMAL, LARGEST), mantissas, exponents)
+    normal = st.builds(
+        lambda m, e: np.clip(m * 10.0**e, SMALLEST_NORMAL, LARGEST), mantissas, exponents
+    )
     signed = st.builds(lambda x, sign: x * sign, normal, st.sampled_from([-1, 1]))
     return st.one_of(signed, signed, signed, st.just(0.0))
 

@@ -1,0 +1,39 @@
+"""Histograms of gradients and weights in the event file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from tensorboard.util.tensor_util import make_ndarray
+
+from keras_l4.callbacks import TrainingDiagnostics
+from keras_l4.events.reader import events
+from tests.training import STEPS, build, event_files, norms, train
+
+
+def test_they_are_written_when_they_are_due_and_finite(tmp_path: Path) -> None:
+    diagnostics = TrainingDiagnostics(
+        tmp_path, quantities=["gradient_norm"], histogram_freq=2, every=1, verbose=0
+    )
+    model = build(keras.optimizers.SGD(0.1))
+    train(model, diagnostics, nan_at=2, epochs=2)
+
+    (path,) = event_files(tmp_path)
+    values = [(event.step, value) for event in events(path) for value in event.summary.value]
+    histograms = {
+        (step, value.tag): make_ndarray(value.tensor)
+        for step, value in values
+        if value.metadata.plugin_data.plugin_name == "histograms"
+    }
+    paths = [v.path for v in model.trainable_variables]
+    tags = {f"{kind}/{p}" for kind in ("gradients", "weights") for p in paths}
+    assert set(histograms) == {(2 * STEPS, tag) for tag in tags}
+    assert all(np.isfinite(values).all() for values in histograms.values())
+
+
+def test_they_are_off_by_default(tmp_path: Path) -> None:
+    train(build(), norms(tmp_path))
+
+    assert b"gradients/" not in event_files(tmp_path)[0].read_bytes()
