@@ -95,13 +95,11 @@ def cheap_norms(tensors: Sequence[Any]) -> Any:
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    return jnp.stack(
-        [jnp.mean(widen(x)) if x.size else jnp.float32(0) for x in map(_array, tensors)]
-    )
+    return jnp.stack([_mean(x) for x in tensors])
 
 
-def _array(x: Any) -> Any:
-    return jnp.asarray(x)
+def _mean(x: Any) -> Any:
+    return jnp.mean(widen(x)).astype(jnp.float32) if x.size else jnp.float32(0)
 
 
 def maximum(x: Any) -> Any:

@@ -118,7 +118,11 @@ def cheap_norms(tensors: Sequence[Any]) -> Any:
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    return tf.stack([_or_zero(x, lambda x: tf.reduce_mean(widen(x))) for x in tensors])
+    return tf.stack([_or_zero(x, _mean) for x in tensors])
+
+
+def _mean(x: Any) -> Any:
+    return tf.cast(tf.reduce_mean(widen(x)), tf.float32)
 
 
 def maximum(x: Any) -> Any:

@@ -1,0 +1,83 @@
+"""The README can be followed: its code runs from top to bottom, and its tables are complete."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_l4
+from keras_l4.callbacks._options import Options
+from keras_l4.quantities import registry
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE)
+
+
+def rows(section: str) -> list[list[str]]:
+    """The cells of all tables below a heading."""
+    (body,) = re.findall(rf"^## {section}\n(.*?)(?=^## )", TEXT, flags=re.DOTALL | re.MULTILINE)
+    lines = [line for line in body.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def names(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", cell.partition(":")[0])
+
+
+def test_python_blocks_run_in_order(tmp_path: Path) -> None:
+    # A process of its own: the blocks register an optimizer and a quantity.
+    script = tmp_path / "readme.py"
+    script.write_text("\n\n".join(BLOCKS), encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error::RuntimeWarning"}
+
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "RuntimeWarning" not in done.stderr
+    assert "\nadam 57\n" in done.stdout.lower()
+    assert "\n114\n" in done.stdout
+
+
+@pytest.mark.any_backend
+def test_every_quantity_is_in_the_table() -> None:
+    documented = {
+        name: when
+        for cell, when, *_ in rows("What is recorded, and when")[2:]
+        if when in ("every step", "sampled")
+        for name in names(cell)
+    }
+    recorded = {name: q.when for name, q in registry().items() if not name.startswith("_")}
+    assert documented == recorded
+
+
+@pytest.mark.any_backend
+def test_every_argument_and_its_default_is_in_the_table() -> None:
+    table = rows("The callbacks")
+    documented = {
+        name: cells[1].strip("`") for cells in table if len(cells) == 3 for name in names(cells[0])
+    }
+    common = inspect.signature(Options).parameters.values()
+    defaults = {p.name: str(p.default).replace("'", '"') for p in common}
+    for name, default in defaults.items():
+        assert documented[name].strip('"') == default
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("name", keras_l4.callbacks.__all__)
+def test_every_callback_is_in_the_table(name: str) -> None:
+    assert any(cells[0].startswith(f"`{name}(") for cells in rows("The callbacks"))
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("path", re.findall(r"`(examples/\w+\.py)`|\]\(([\w./]+)\)", TEXT))
+def test_every_file_it_names_is_there(path: tuple[str, str]) -> None:
+    assert (ROOT / "".join(path)).is_file()
