@@ -33,7 +33,8 @@ def rates(name: str, options: dict[str, Any]) -> dict[str, Any]:
         "global_clipnorm": clip_by_global_norm,
         "clipvalue": clip_by_value,
     }
-    clip = {"clip": clips[k](v) for k, v in options.items() if k in clips}
+    chosen = [clips[k](v) for k, v in options.items() if k in clips]
+    clip = {"clip": chosen[0]} if chosen else {}
     learning_rate = options["learning_rate"]
     return own | clip | {"learning_rate": decayed if learning_rate is DECAY else learning_rate}
 
