@@ -6,6 +6,7 @@ python examples/quickstart.py --dataset fashion_mnist --optimizer rmsprop --epoc
 from __future__ import annotations
 
 import argparse
+import shutil
 
 import keras
 import numpy as np
@@ -43,7 +44,6 @@ def train(args: argparse.Namespace) -> None:
 
 
 def medians(run: keras_l4.Run, quantity: str, epoch: int) -> list[str]:
-    """One number per layer."""
     series = run.series(quantity)
     of_epoch = np.isin(series.steps, run.steps[run.epochs == epoch])
     return [f"{median:.2g}" for median in np.median(series.values[of_epoch], axis=0)]
@@ -56,7 +56,6 @@ def summary(run: keras_l4.Run) -> Table:
     rates = zip(*(medians(run, level, last) for level in levels), strict=True)
     ratios = medians(run, "update_ratio", last)
     nonfinite = sum(run.series(name).values.sum(axis=0) for name in ("nan_count", "inf_count"))
-
     table = Table(title="What each layer did: medians over an epoch", box=box.SIMPLE_HEAD)
     table.add_column("layer", no_wrap=True)
     table.add_column("gradient norm\nfirst → last", justify="center")
@@ -72,7 +71,8 @@ def summary(run: keras_l4.Run) -> Table:
 def main() -> None:
     train(args := arguments())
     Console().print(summary(keras_l4.load(args.log_dir)))
-    print(f"Step by step: tensorboard --logdir {args.log_dir}")
+    tensorboard = "tensorboard" if shutil.which("tensorboard") else ".venv/bin/tensorboard"
+    print(f"Step by step: {tensorboard} --logdir {args.log_dir}")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,11 @@ def branch(
     return measured
 
 
+def pinned(x: Any) -> Any:
+    """`x` as it is: XLA would move a factor of it behind a square, which may overflow then."""
+    return jax.lax.optimization_barrier(x)
+
+
 def widen(x: Any) -> Any:
     """Float32 for anything narrower."""
     return x if x.dtype in (jnp.float32, jnp.float64) else x.astype(jnp.float32)
@@ -113,9 +118,9 @@ def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
     One reduction of all of them, which XLA fuses with what makes them: alone, each would be
     written to memory first.
     """
-    if not elements or not elements[0].size:
-        return [jnp.zeros((), jnp.int32) for _ in elements]
     counted = [_numbers(x, how) for x, how in zip(elements, folds, strict=True)]
+    if not counted or not counted[0].size:
+        return [jnp.zeros((), x.dtype) for x in counted]
     starts = [_start(x, how) for x, how in zip(counted, folds, strict=True)]
 
     def combine(left: Sequence[Any], right: Sequence[Any]) -> tuple[Any, ...]:

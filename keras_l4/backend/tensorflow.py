@@ -102,6 +102,11 @@ def _cond(predicate: Any, taken: Callable[[], Any], otherwise: Callable[[], Any]
     return outputs
 
 
+def pinned(x: Any) -> Any:
+    """`x` as it is."""
+    return x
+
+
 def widen(x: Any) -> Any:
     """Float32 for anything narrower."""
     return x if x.dtype in (tf.float32, tf.float64) else tf.cast(x, tf.float32)

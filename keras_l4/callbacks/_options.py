@@ -74,6 +74,8 @@ class Options:
             raise ValueError(f'by={self.by!r}: expected "layer" or "variable".')
         if self.optimizer is not None:
             check_optimizer(self.optimizer)
+        if callable(self.hooks):
+            raise TypeError(f"hooks={self.hooks!r}: expected a list of callables, as in [print].")
         for hook in self.hooks:
             if not callable(hook):
                 raise TypeError(f"hooks has {hook!r}: expected callables that take a StepBlock.")

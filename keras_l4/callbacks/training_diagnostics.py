@@ -72,6 +72,10 @@ class TrainingDiagnostics(RecordingCallback):
 
 
 def _known(names: Sequence[str] | None) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise TypeError(
+            f"quantities={names!r}: expected a list of names, for instance [{names!r}]."
+        )
     known = [name for name in registry() if not name.startswith("_")]
     wanted = known if names is None else list(names)
     for name in wanted:

@@ -18,10 +18,12 @@ def find_run(log_dir: Path, optimizer: str | None) -> Path:
     root = log_dir / _FOLDER if (log_dir / _FOLDER).is_dir() else log_dir
     runs = _runs(root)
     if not runs:
+        deeper = sorted(os.fspath(path.parent) for path in root.rglob(_FOLDER))
         raise ValueError(
             f"log_dir={os.fspath(log_dir)!r} holds no record of keras_l4. Expected event files "
             f"({PATTERN}) that keras_l4 wrote in {root} or in folders of it; found "
             f"{sorted(path.name for path in root.iterdir())}."
+            + (f" Pass one of {deeper}." if deeper else "")
         )
     if optimizer is None and len(runs) == 1:
         return next(iter(runs.values()))

@@ -53,7 +53,7 @@ class Moments:
         if not (self._rate.recursive and self._is_wide()):
             return self.from_slots()
         roots = np.sqrt(np.maximum(self._layout.sizes, 1)).astype("float32")
-        mean_square = ops.square(ops.divide(norms, roots))
+        mean_square = ops.square(backend.pinned(ops.divide(norms, roots)))
         return ops.where(applied, self._rate.advance(held, mean_square), held)
 
     def _is_wide(self) -> bool:

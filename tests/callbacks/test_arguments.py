@@ -106,3 +106,9 @@ def test_no_variable_is_left(name: str, tmp_path: Path) -> None:
     assert type(model.optimizer) is type(keras.optimizers.Adam())
     assert not [note for note in getattr(raised.value, "__notes__", ()) if "keras_l4" in note]
     train(model, norms(tmp_path))
+
+
+@pytest.mark.parametrize(("name", "value"), [("quantities", "gradient_norm"), ("hooks", print)])
+def test_one_where_a_list_is_expected(name: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^{name}=.*: expected a list of "):
+        TrainingDiagnostics(**{name: value})

@@ -148,3 +148,9 @@ def test_dataframe_without_pandas(make_block, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install pandas"):
         Run((make_block(),)).to_dataframe()
+
+
+def test_a_folder_of_runs_names_them(tmp_path, make_block):
+    write(tmp_path / "runs" / "first" / "diagnostics", make_block(1, 4))
+    with pytest.raises(ValueError, match=r"no record.*Pass one of \['.*/runs/first'\]"):
+        load(tmp_path)

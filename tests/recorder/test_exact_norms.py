@@ -23,21 +23,30 @@ WAYS = {"tensorflow": ["eager", "graph", "xla"], "jax": ["jit"], "torch": ["eage
 @pytest.fixture(scope="module", params=WAYS)
 def norms(request: pytest.FixtureRequest) -> Callable[..., np.ndarray]:
     """`exact_norms` of NumPy arrays, compiled in each way that the backend has."""
-    function = compiled(request.param)
+    return of_arrays(compiled(of_keras_l4.exact_norms, request.param))
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def means(request: pytest.FixtureRequest) -> Callable[..., np.ndarray]:
+    """`backend.means` likewise."""
+    return of_arrays(compiled(of_keras_l4.means, request.param))
+
+
+def of_arrays(function: Callable[..., Any]) -> Callable[..., np.ndarray]:
     tensor = keras.ops.convert_to_tensor
     return lambda *x: np.array(keras.ops.convert_to_numpy(function([tensor(a) for a in x])))
 
 
-def compiled(how: str) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], how: str) -> Callable[..., Any]:
     if how in ("graph", "xla"):
         import tensorflow as tf
 
-        return tf.function(of_keras_l4.exact_norms, jit_compile=how == "xla")
+        return tf.function(function, jit_compile=how == "xla")
     if how == "jit":
         import jax
 
-        return jax.jit(of_keras_l4.exact_norms)
-    return of_keras_l4.exact_norms
+        return jax.jit(function)
+    return function
 
 
 def numbers(least: int, most: int) -> st.SearchStrategy[float]:
@@ -107,3 +116,28 @@ def test_float64(norms: Callable[..., np.ndarray], backend: str) -> None:
     wide = [np.array([3, 4]) * scale for scale in (1.0, 1e-30, 1e-200, 1e30, 1e200)]
     want = [5, 5e-30, 0, 5e30, np.inf, 1]
     np.testing.assert_allclose(norms(*wide, np.ones(1, np.float32)), want, rtol=1e-5)
+
+
+def large_arrays() -> list[np.ndarray]:
+    """Float32 sums of as many lose digits, most of all where all elements are alike."""
+    uniform = np.random.default_rng(0).uniform(0, 1, 1_000_003)
+    return [np.full(2_000_003, 1.1, np.float32), uniform.astype("float32")]
+
+
+def test_norms_of_millions_of_elements(norms: Callable[..., np.ndarray]) -> None:
+    x = large_arrays()
+    want = [norm(a.astype(np.float64)) for a in x]
+    np.testing.assert_allclose(norms(*x), want, rtol=1e-5)
+
+
+def test_means_of_millions_of_elements(means: Callable[..., np.ndarray]) -> None:
+    x = large_arrays()
+    want = [a.astype(np.float64).mean() for a in x]
+    np.testing.assert_allclose(means(*x), want, rtol=1e-5)
+
+
+def test_means_of_mixed_dtypes_and_of_nothing(means: Callable[..., np.ndarray]) -> None:
+    narrow = [keras.ops.cast(np.float32([1, 3]), dtype) for dtype in ("float16", "bfloat16")]
+    empty = keras.ops.zeros((0, 2), "float16")
+    got = means(*narrow, empty, np.float32([[2, 4]]), np.float64([4, 6]))
+    np.testing.assert_array_equal(got, [2, 2, 0, 3, 5])
