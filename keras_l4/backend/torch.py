@@ -45,7 +45,7 @@ def is_sparse(gradient: Any) -> bool:
 
 def value(variable: Any, xla: bool) -> Any:
     """The variable's tensor as it is now."""
-    return variable.value.detach()
+    return keras.ops.convert_to_tensor(variable).detach()
 
 
 def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
@@ -81,8 +81,9 @@ def widen(x: Any) -> Any:
 
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
-    norms = torch._foreach_norm([widen(x) for x in tensors])
-    return torch.stack([norm.to(torch.float32) for norm in norms])
+    # `_foreach_norm` adds up one after the other, which loses digits over millions of elements.
+    flat = [widen(x).reshape(-1) for x in tensors]
+    return torch.stack([torch.dot(x, x).sqrt().to(torch.float32) for x in flat])
 
 
 def means(tensors: Sequence[Any]) -> Any:
@@ -102,7 +103,13 @@ def maximum(x: Any) -> Any:
 def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
     """Tensors of one size, each to a scalar; 0 for an empty one."""
     pairs = zip(elements, folds, strict=True)
-    return [_FOLDS[how](x) if x.numel() else x.new_zeros(()) for x, how in pairs]
+    return [_fold(x, how) for x, how in pairs]
+
+
+def _fold(x: Any, how: str) -> Any:
+    if x.numel():
+        return _FOLDS[how](x)
+    return x.new_zeros((), dtype=torch.int64 if how == "count" else x.dtype)
 
 
 def from_bits(bits: Any, like: Any) -> Any:

@@ -96,7 +96,7 @@ class Recorder:
             suspicious,
             looked,
             backend.snapshot(wanted, watched, self.settings.xla),
-            [ops.cast(x, "float32") for x in self.consumption.clock()],
+            [ops.cast(x, "float32") + 0 for x in self.consumption.clock()],
             ops.convert_to_tensor(self.consumption.optimizer.iterations) + 0,
             self.consumption.raw_iterations(),
         )

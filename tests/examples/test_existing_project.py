@@ -15,6 +15,7 @@ def test_the_optimizer_stays_and_every_step_is_recorded(
 
     run = keras_l4.load(tmp_path / "logs" / "existing_project")
     assert run.steps.tolist() == list(range(1, 58))
+    assert len(run.variables) == 6
     out = capsys.readouterr().out
     assert f"Lion: {run}\n" in out
     assert "Clipping shortened the gradient in" in out
