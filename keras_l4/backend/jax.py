@@ -118,7 +118,7 @@ def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
     One reduction of all of them, which XLA fuses with what makes them: alone, each would be
     written to memory first.
     """
-    counted = [_numbers(x, how) for x, how in zip(elements, folds, strict=True)]
+    counted = [x.astype(jnp.int32) if x.dtype == bool else x for x in elements]
     if not counted or not counted[0].size:
         return [jnp.zeros((), x.dtype) for x in counted]
     starts = [_start(x, how) for x, how in zip(counted, folds, strict=True)]
@@ -126,12 +126,8 @@ def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
     def combine(left: Sequence[Any], right: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(_FOLDS[how](a, b) for a, b, how in zip(left, right, folds, strict=True))
 
-    folded = jax.lax.reduce(tuple(counted), tuple(starts), combine, tuple(range(counted[0].ndim)))
-    return list(folded)
-
-
-def _numbers(x: Any, how: str) -> Any:
-    return x.astype(jnp.int32) if how == "count" else x
+    axes = tuple(range(counted[0].ndim))
+    return list(jax.lax.reduce(tuple(counted), tuple(starts), combine, axes))
 
 
 def _start(x: Any, how: str) -> Any:
@@ -160,9 +156,13 @@ def magnitude_bits(x: Any) -> Any:
     return jax.lax.bitcast_convert_type(x, integer) & jnp.iinfo(integer).max
 
 
-def strided_sample(x: Any, stride: int) -> Any:
-    """Every `stride`-th element in float32."""
-    return jnp.ravel(x)[::stride].astype(jnp.float32)
+def strided_sample(x: Any, stride: int, size: int) -> Any:
+    """Every `stride`-th element in float32, `[size]`.
+
+    Of a gradient that is sparse or missing, the elements that are left out are zeros at the end.
+    """
+    sample = jnp.ravel(x)[::stride].astype(jnp.float32)
+    return jnp.pad(sample, (0, size - sample.size))
 
 
 @contextlib.contextmanager

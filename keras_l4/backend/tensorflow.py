@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
 Ring: TypeAlias = keras.Variable
+_LONG_SUM = 2**14
 _INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
 _FOLDS: dict[str, Callable[[Any], Any]] = {
     "count": lambda mask: tf.reduce_sum(tf.cast(mask, tf.int64)),
@@ -115,10 +116,10 @@ def widen(x: Any) -> Any:
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
     # One kernel a tensor: kernels are what costs on the CPU.
-    if all(x.dtype == tf.float32 for x in tensors):
-        return tf.sqrt(2 * tf.stack([tf.nn.l2_loss(x) for x in tensors]))
-    norms = [tf.sqrt(2 * tf.nn.l2_loss(widen(x))) for x in tensors]
-    return tf.stack([tf.cast(norm, tf.float32) for norm in norms])
+    halves = [tf.nn.l2_loss(_summable(x)) for x in tensors]
+    if all(half.dtype == tf.float32 for half in halves):
+        return tf.sqrt(2 * tf.stack(halves))
+    return tf.stack([tf.cast(tf.sqrt(2 * half), tf.float32) for half in halves])
 
 
 def means(tensors: Sequence[Any]) -> Any:
@@ -127,7 +128,14 @@ def means(tensors: Sequence[Any]) -> Any:
 
 
 def _mean(x: Any) -> Any:
-    return tf.cast(tf.reduce_mean(widen(x)), tf.float32)
+    return tf.cast(tf.reduce_mean(_summable(x)), tf.float32)
+
+
+def _summable(x: Any) -> Any:
+    """XLA, for which tensors are flat, adds up one after the other, which loses digits."""
+    wide = widen(x)
+    long = len(x.shape) == 1 and (x.shape.num_elements() or 0) > _LONG_SUM
+    return tf.cast(wide, tf.float64) if long else wide
 
 
 def maximum(x: Any) -> Any:
@@ -171,9 +179,14 @@ def magnitude_bits(x: Any) -> Any:
     return tf.bitwise.bitwise_and(tf.bitcast(x, integer), integer.max)
 
 
-def strided_sample(x: Any, stride: int) -> Any:
-    """Every `stride`-th element in float32."""
-    return tf.cast(tf.reshape(x, [-1])[::stride], tf.float32)
+def strided_sample(x: Any, stride: int, size: int) -> Any:
+    """Every `stride`-th element in float32, `[size]`.
+
+    Of a gradient that is sparse or missing, the elements that are left out are zeros at the end.
+    """
+    sample = tf.cast(tf.reshape(x, [-1])[::stride], tf.float32)
+    padded = tf.pad(sample, [[0, size - tf.size(sample)]])
+    return tf.ensure_shape(padded, [size])
 
 
 @contextlib.contextmanager

@@ -81,9 +81,10 @@ def widen(x: Any) -> Any:
 
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
-    # `_foreach_norm` adds up one after the other, which loses digits over millions of elements.
-    flat = [widen(x).reshape(-1) for x in tensors]
-    return torch.stack([torch.dot(x, x).sqrt().to(torch.float32) for x in flat])
+    # Norms and dot products add up one after the other, which loses digits over millions of
+    # elements; sums go by halves.
+    squares = torch._foreach_mul(wide := [widen(x) for x in tensors], wide)
+    return torch.stack([square.sum().sqrt().to(torch.float32) for square in squares])
 
 
 def means(tensors: Sequence[Any]) -> Any:
@@ -131,9 +132,13 @@ def magnitude_bits(x: Any) -> Any:
     return x.contiguous().view(integer) & torch.iinfo(integer).max
 
 
-def strided_sample(x: Any, stride: int) -> Any:
-    """Every `stride`-th element in float32."""
-    return x.detach().reshape(-1)[::stride].to(torch.float32)
+def strided_sample(x: Any, stride: int, size: int) -> Any:
+    """Every `stride`-th element in float32, `[size]`.
+
+    Of a gradient that is sparse or missing, the elements that are left out are zeros at the end.
+    """
+    sample = x.detach().reshape(-1)[::stride].to(torch.float32)
+    return torch.nn.functional.pad(sample, (0, size - sample.numel()))
 
 
 @contextlib.contextmanager

@@ -177,10 +177,11 @@ class Recorder:
     def _sample(self, step: Step) -> Any:
         kinds = [step.second_moments] if self.layout.with_second_moments else []
         kinds += [step.gradients] if self.layout.with_gradients else []
+        places = list(zip(self.layout.strides, self.layout.sample_sizes.tolist(), strict=True))
         parts = [
-            backend.strided_sample(x, stride)
+            backend.strided_sample(x, stride, size)
             for tensors in kinds
-            for x, stride in zip(tensors, self.layout.strides, strict=True)
+            for x, (stride, size) in zip(tensors, places, strict=True)
         ]
         return ops.concatenate(parts) if parts else ops.zeros((1,), "float32")
 
