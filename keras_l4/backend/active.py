@@ -1,12 +1,14 @@
-"""The module of the active Keras backend."""
+"""The modules of the active Keras backend."""
 
 import keras
 
 if keras.backend.backend() == "tensorflow":
+    from keras_l4.backend.captured import *  # noqa: F403
     from keras_l4.backend.tensorflow import *  # noqa: F403
 elif keras.backend.backend() == "jax":
     from keras_l4.backend.jax import *  # noqa: F403
 elif keras.backend.backend() == "torch":
+    from keras_l4.backend.captured import *  # noqa: F403
     from keras_l4.backend.torch import *  # noqa: F403
 else:
     raise ImportError(

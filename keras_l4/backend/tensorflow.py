@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import keras
@@ -103,11 +102,6 @@ def _cond(predicate: Any, taken: Callable[[], Any], otherwise: Callable[[], Any]
     return outputs
 
 
-def pinned(x: Any) -> Any:
-    """`x` as it is."""
-    return x
-
-
 def widen(x: Any) -> Any:
     """Float32 for anything narrower."""
     return x if x.dtype in (tf.float32, tf.float64) else tf.cast(x, tf.float32)
@@ -187,19 +181,3 @@ def strided_sample(x: Any, stride: int, size: int) -> Any:
     sample = tf.cast(tf.reshape(x, [-1])[::stride], tf.float32)
     padded = tf.pad(sample, [[0, size - tf.size(sample)]])
     return tf.ensure_shape(padded, [size])
-
-
-@contextlib.contextmanager
-def exposed(rings: Sequence[Ring]) -> Iterator[None]:
-    """Where the step function is made or run: nothing to do, since it captures the rings."""
-    yield
-
-
-def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
-    """The rings that `optimizer.variables` shows at this moment: none."""
-    return []
-
-
-def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]) -> Any:
-    """The step function that takes the rings along: it does so by itself."""
-    return step_function

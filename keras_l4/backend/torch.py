@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import keras
@@ -67,11 +66,6 @@ def branch(
     measured, sample = measure()
     write(samples, index, sample)
     return measured
-
-
-def pinned(x: Any) -> Any:
-    """`x` as it is."""
-    return x
 
 
 def widen(x: Any) -> Any:
@@ -139,19 +133,3 @@ def strided_sample(x: Any, stride: int, size: int) -> Any:
     """
     sample = x.detach().reshape(-1)[::stride].to(torch.float32)
     return torch.nn.functional.pad(sample, (0, size - sample.numel()))
-
-
-@contextlib.contextmanager
-def exposed(rings: Sequence[Ring]) -> Iterator[None]:
-    """Where the step function is made or run: nothing to do, since it captures the rings."""
-    yield
-
-
-def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
-    """The rings that `optimizer.variables` shows at this moment: none."""
-    return []
-
-
-def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]) -> Any:
-    """The step function that takes the rings along: it does so by itself."""
-    return step_function

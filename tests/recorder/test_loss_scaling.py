@@ -58,6 +58,22 @@ def test_rates_do_not_see_skipped_steps(gradients: np.ndarray) -> None:
     np.testing.assert_allclose(rates[applied], [truths[r].rate[0] for r in applied], rtol=1e-5)
 
 
+def test_skipped_for_a_variable_that_is_not_recorded(gradients: np.ndarray) -> None:
+    """Then nothing is conspicuous about those that are."""
+    twin = Adam(0.1)
+    twin.build([6])
+    applied = [0, 1, 2, 4, 5, 6, 7, 8]
+    rates = [twin.step([gradients[row].astype(float)], row)[0].rate[0] for row in applied]
+    other = np.ones((9, 2))
+    other[3, 1] = np.inf
+    model = prescribed_model(scaled(), {"a": [(2, 3)], "b": [(2,)]})
+    block = train(model, [gradients, other], every=100, include="^a/")
+    assert list(np.flatnonzero(block.skipped)) == [3]
+    assert not block.values["inf_count"].any()
+    got = block.values["effective_learning_rate"][applied, 0]
+    np.testing.assert_allclose(got, rates, rtol=1e-5)
+
+
 def test_micro_step_that_is_skipped_has_its_own_row(gradients: np.ndarray) -> None:
     gradients[2, [1, 3]] = np.nan, np.inf
     optimizer = scaled(gradient_accumulation_steps=4)

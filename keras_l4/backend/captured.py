@@ -1,0 +1,30 @@
+"""State that a step function captures by itself: TensorFlow and torch need no help to carry it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+
+
+def pinned(x: Any) -> Any:
+    """`x` as it is."""
+    return x
+
+
+@contextlib.contextmanager
+def exposed(rings: Sequence[keras.Variable]) -> Iterator[None]:
+    """Where the step function is made or run: nothing to do, since it captures the rings."""
+    yield
+
+
+def exposed_rings(rings: Sequence[keras.Variable]) -> list[keras.Variable]:
+    """The rings that `optimizer.variables` shows at this moment: none."""
+    return []
+
+
+def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[keras.Variable]]) -> Any:
+    """The step function that takes the rings along: it does so by itself."""
+    return step_function
