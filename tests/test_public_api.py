@@ -16,7 +16,18 @@ PUBLIC = {
         "NonFiniteMonitor",
         "TrainingDiagnostics",
     ],
-    "keras_l4.optimizers": ["Adagrad", "Adam", "RMSprop", "SGD", "instrument", "restore"],
+    "keras_l4.optimizers": [
+        "Adadelta",
+        "Adagrad",
+        "Adam",
+        "AdamW",
+        "Adamax",
+        "Nadam",
+        "RMSprop",
+        "SGD",
+        "instrument",
+        "restore",
+    ],
 }
 HEAVY = "keras", "tensorflow", "jax", "torch", "tensorboard"
 

@@ -26,6 +26,7 @@ class _Begun:
     suspicious: Any
     looked: Any
     weights: Sequence[Any]
+    slots: Sequence[Any]
     clock: list[Any]
     iterations: Any
     raw_iterations: Any
@@ -96,6 +97,7 @@ class Recorder:
             suspicious,
             looked,
             backend.snapshot(wanted, watched, self.settings.xla),
+            self.moments.slots_before(),
             [ops.cast(x, "float32") + 0 for x in self.consumption.clock()],
             ops.convert_to_tensor(self.consumption.optimizer.iterations) + 0,
             self.consumption.raw_iterations(),
@@ -123,7 +125,7 @@ class Recorder:
         self.counters.assign_add(_row(advance, self.counters.dtype))
 
     def _look_closer(self, begun: _Begun) -> tuple[Sequence[Any], Any]:
-        moments = self.moments.of_elements()
+        moments = self.moments.of_elements(begun.slots)
         means = backend.means(moments)
         to_fold = self.layout.folded(of_nonfinite=False)
         step = self._step(begun, second_moments=moments, mean_second_moments=means, to_fold=to_fold)
@@ -157,7 +159,8 @@ class Recorder:
         taken = begun.taken
         applied = ops.logical_and(taken.is_update, ops.logical_not(skipped))
         as_is = taken.all_dense and taken.consumed is None
-        return self.moments.advanced(begun.norms, applied) if as_is else self.moments.from_slots()
+        advanced = self.moments.advanced(begun.norms, applied) if as_is else None
+        return self.moments.from_slots(begun.slots) if advanced is None else advanced
 
     def _values(self) -> list[Any]:
         return [backend.value(v, self.settings.xla) for v in self.consumption.variables]
