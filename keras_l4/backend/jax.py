@@ -15,15 +15,19 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from keras_l4.backend.mesh import whole_beside
+
 Ring: TypeAlias = keras.Variable
 _INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
 _FOLDS = {"count": jax.lax.add, "maximum": jax.lax.max, "minimum": jax.lax.min}
 _exposed: contextvars.ContextVar[tuple[Ring, ...]] = contextvars.ContextVar("rings", default=())
 
 
-def ring(name: str, shape: tuple[int, ...], dtype: str) -> Ring:
-    """A device variable of zeros."""
-    return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
+def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
+    """A device variable of zeros, whole on every device that has a part of `beside`."""
+    return keras.Variable(
+        np.zeros(shape), dtype=dtype, trainable=False, name=name, layout=whole_beside(beside)
+    )
 
 
 def write(ring: Ring, index: Any, row: Any) -> None:

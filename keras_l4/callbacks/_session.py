@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from keras_l4 import backend
@@ -77,7 +78,9 @@ class Session:
         self._reader = Reader(recorder)
         if not self._started:
             self._reader.skip()
-        iterations = 0 if self._started else int(self._optimizer.iterations)
+        iterations = (
+            0 if self._started else int(keras.ops.convert_to_numpy(self._optimizer.iterations))
+        )
         first_step = max(self._previous_step, iterations) + 1
         self._calendar = Calendar(first_step, self._reader.num_rows)
         self._calendar.begin_epoch(self._epoch, self._reader.num_calls)

@@ -53,11 +53,12 @@ class Consumption:
         """The gradients of this call, in the order of the recorded variables."""
         pairs = zip(variables or self._all, grads, strict=True)
         given = [(v, g) for v, g in pairs if g is not None]
-        whole = self._whole(given)
         keys = [self._key(v) for v, _ in given]
+        clipped = self._clipped_by_replica(given)
+        whole = self._whole(_summed(given))
         consumed = None
         if backend.clips(self.inner):
-            consumed = lambda: self._pick(keys, backend.clip(self.inner, whole))  # noqa: E731
+            consumed = lambda: self._pick(keys, clipped or backend.clip(self.inner, whole))  # noqa: E731
         gradients = self._pick(keys, whole)
         dense = not any(backend.is_sparse(g) for _, g in given) and len(given) == len(self._all)
         return Taken(gradients, consumed, self._is_update(), dense)
@@ -88,11 +89,32 @@ class Consumption:
         if not self.inner.gradient_accumulation_steps:
             return gradients
         held = backend.accumulators(self.inner, [v for v, _ in given])
+        sums = backend.summed([backend.value(a, self._xla) for a in held])
         steps = self.inner.gradient_accumulation_steps
-        return [
-            (g + backend.value(a, self._xla)) / steps for g, a in zip(gradients, held, strict=True)
-        ]
+        return [(g + a) / steps for g, a in zip(gradients, sums, strict=True)]
+
+    def _clipped_by_replica(self, given: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """The consumed gradients where there are replicas: each clips its own before they are summed.
+
+        They are summed here: a branch, which only the first replica takes, cannot.
+        """
+        if not (backend.is_replicated() and backend.clips(self.inner)):
+            return []
+        own = [g for _, g in given]
+        scale = backend.loss_scale(self.optimizer)
+        if scale is not None:
+            own = [ops.divide(g, ops.cast(scale, g.dtype)) for g in own]
+        if steps := self.inner.gradient_accumulation_steps:
+            held = backend.accumulators(self.inner, [v for v, _ in given])
+            own = [ops.add(g, a) / steps for g, a in zip(own, held, strict=True)]
+        sums = backend.summed(backend.clip(self.inner, own))
+        return [backend.whole_gradient(g, self._xla) for g in sums]
 
     def _is_update(self) -> Any:
         steps = self.inner.gradient_accumulation_steps
         return ops.equal((self.raw_iterations() + 1) % steps, 0) if steps else True
+
+
+def _summed(given: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    sums = backend.summed([g for _, g in given])
+    return [(v, g) for (v, _), g in zip(given, sums, strict=True)]

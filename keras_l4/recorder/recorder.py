@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,13 +57,13 @@ class Recorder:
         self.layout, positions = Layout.of(variables, rate, settings)
         self.consumption = Consumption(optimizer, variables, positions, settings.xla)
         layout, rows = self.layout, settings.capacity
-        self.counters = backend.ring("keras_l4_counters", (3,), "int")
-        self.floats = backend.ring("keras_l4_floats", (rows, layout.num_floats), "float32")
-        self.integers = backend.ring("keras_l4_integers", (rows, layout.num_integers), "int")
+        ring = functools.partial(backend.ring, beside=self.consumption.variables[0])
+        self.counters = ring("keras_l4_counters", (3,), "int")
+        self.floats = ring("keras_l4_floats", (rows, layout.num_floats), "float32")
+        self.integers = ring("keras_l4_integers", (rows, layout.num_integers), "int")
         self.moments = Moments(rate, layout, self.consumption, settings.xla)
-        self.samples = backend.ring(
-            "keras_l4_samples", (settings.sample_capacity, layout.num_samples), "float32"
-        )
+        samples = (settings.sample_capacity, layout.num_samples)
+        self.samples = ring("keras_l4_samples", samples, "float32")
 
     @property
     def rings(self) -> list[Any]:
@@ -79,12 +80,15 @@ class Recorder:
             variables: The variables they belong to, or None for those it was built with.
             update: Applies the gradients.
         """
-        begun = self._begin(grads, variables)
+        taken = self.consumption.of(grads, variables)
+        if not backend.records_here():
+            update()
+            return
+        begun = self._begin(taken)
         update()
         self._end(begun)
 
-    def _begin(self, grads: Sequence[Any], variables: Sequence[Any] | None) -> _Begun:
-        taken = self.consumption.of(grads, variables)
+    def _begin(self, taken: Taken) -> _Begun:
         norms = backend.exact_norms(taken.gradients)
         due = ops.equal(self._counter(1) % self.settings.every, 0)
         suspicious = ops.logical_not(ops.all(ops.isfinite(norms)))

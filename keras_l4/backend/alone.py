@@ -1,0 +1,26 @@
+"""Where there are no model replicas to be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+
+def is_replicated() -> bool:
+    """Whether this is one of several replicas that train together: it never is."""
+    return False
+
+
+def records_here() -> bool:
+    """Whether this replica keeps the record: there is no other."""
+    return True
+
+
+def summed(gradients: Sequence[Any]) -> Sequence[Any]:
+    """The gradients, summed over the replicas: as they are."""
+    return gradients
+
+
+SumsOnce = keras.optimizers.Optimizer
