@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from keras_l4.backend.mesh import whole_beside
+from keras_l4.backend.mesh import splits_variables, whole_beside
 
 Ring: TypeAlias = keras.Variable
 _INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
@@ -46,12 +46,8 @@ def read(ring: Ring) -> np.ndarray:
 
 
 def whole_gradient(gradient: Any, xla: bool) -> Any:
-    """The gradient, flat.
-
-    XLA moves reshapes through the update; a gradient of rank two that has to stand in memory for
-    the measurements would pin one, and the update be rounded differently.
-    """
-    return jnp.ravel(gradient)
+    """The gradient."""
+    return _flat(gradient)
 
 
 def is_sparse(gradient: Any) -> bool:
@@ -60,7 +56,14 @@ def is_sparse(gradient: Any) -> bool:
 
 def value(variable: Any, xla: bool) -> Any:
     """The variable's array as it is now."""
-    return jnp.ravel(keras.ops.convert_to_tensor(variable))
+    return _flat(keras.ops.convert_to_tensor(variable))
+
+
+def _flat(x: Any) -> Any:
+    # XLA moves reshapes through the update; an array of rank two that has to stand in memory for
+    # the measurements would pin one, and the update be rounded differently. One that is split
+    # over devices would have to be put together to be flat.
+    return x if splits_variables() else jnp.ravel(x)
 
 
 def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
@@ -126,11 +129,15 @@ def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
     if not counted or not counted[0].size:
         return [jnp.zeros((), x.dtype) for x in counted]
     starts = [_start(x, how) for x, how in zip(counted, folds, strict=True)]
+    axes = tuple(range(counted[0].ndim))
+    if splits_variables():
+        # Of a common reduction each result would be exchanged by itself, not all in one go.
+        triples = zip(counted, starts, folds, strict=True)
+        return [jax.lax.reduce(x, start, _FOLDS[how], axes) for x, start, how in triples]
 
     def combine(left: Sequence[Any], right: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(_FOLDS[how](a, b) for a, b, how in zip(left, right, folds, strict=True))
 
-    axes = tuple(range(counted[0].ndim))
     return list(jax.lax.reduce(tuple(counted), tuple(starts), combine, axes))
 
 
@@ -165,7 +172,10 @@ def strided_sample(x: Any, stride: int, size: int) -> Any:
 
     Of a gradient that is sparse or missing, the elements that are left out are zeros at the end.
     """
-    sample = jnp.ravel(x)[::stride].astype(jnp.float32)
+    if splits_variables():
+        sample = x[np.unravel_index(np.arange(0, x.size, stride), x.shape)].astype(jnp.float32)
+    else:
+        sample = jnp.ravel(x)[::stride].astype(jnp.float32)
     return jnp.pad(sample, (0, size - sample.size))
 
 

@@ -17,3 +17,9 @@ def whole_beside(variable: keras.Variable) -> Any:
     if isinstance(sharding, jax.sharding.NamedSharding):
         return jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec())
     return None
+
+
+def splits_variables() -> bool:
+    """Whether a device may hold a part of a variable only."""
+    distribution = keras.distribution.distribution()
+    return not isinstance(distribution, keras.distribution.DataParallel | None)
