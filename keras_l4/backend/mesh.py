@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import keras
+import numpy as np
 
 
 def whole_beside(variable: keras.Variable) -> Any:
@@ -23,3 +24,19 @@ def splits_variables() -> bool:
     """Whether a device may hold a part of a variable only."""
     distribution = keras.distribution.distribution()
     return not isinstance(distribution, keras.distribution.DataParallel | None)
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks and writes for all."""
+    return jax.process_index() == 0
+
+
+def has_other_processes() -> bool:
+    """Whether other processes train the same model, and wait where this one does not go on."""
+    return jax.process_count() > 1
+
+
+def whole_on_host(variable: keras.Variable) -> np.ndarray[Any, Any] | None:
+    """A copy on the host; None where other processes hold parts: to fetch them, all have to ask."""
+    array = variable.value
+    return np.array(array) if array.is_fully_addressable or array.is_fully_replicated else None

@@ -67,6 +67,8 @@ class Session:
         if plan.run_dir is None:
             return None
         self._previous_step = last_step(plan.run_dir)
+        if not backend.is_first_process():
+            return None
         units = {name: quantity.unit for name, quantity in registry().items()}
         return BlockWriter(plan.run_dir, update_freq=plan.update_freq, by=plan.by, units=units)
 
@@ -94,7 +96,9 @@ class Session:
     def begin_batch(self) -> None:
         """Reads, where it is time: here the state of the step before is still there."""
         self._meet_recorder()
-        late = time.monotonic() - self._read_at >= SECONDS_BETWEEN_READS
+        # Processes that train together read at the same step, since what they read may end training.
+        timed = not backend.has_other_processes()
+        late = timed and time.monotonic() - self._read_at >= SECONDS_BETWEEN_READS
         if self._pending >= self._plan.flush_every or late:
             self.flush()
         elif self._reader is not None and self._a_sample_waits(self._reader.num_rows):
@@ -141,7 +145,7 @@ class Session:
     def _deliver(self, block: StepBlock) -> None:
         if self._writer is not None:
             self._attempt(WRITING, functools.partial(self._writer.write, block))
-        for member in self.members:
+        for member in self.members if backend.is_first_process() else ():
             for hook in member.options.hooks:
                 self._attempt(f"hook {hook!r}", functools.partial(hook, block))
         for member in self.members:

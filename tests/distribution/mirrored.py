@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.distribution.trained import BATCH, CLIPNORM, ROWS, UNITS, Found, dense, find, rows
+from tests.distribution.trained import BATCH, CLIPNORM, ROWS, UNITS, Found, compiled, dense, find, rows
 from tests.recorder.recorded import Prescribed
 
 DEVICES = ["CPU:0", "CPU:1"]
@@ -49,7 +49,7 @@ class Case:
     model: Callable[[], Any] = dense
     optimizer: Callable[[], Any] = lambda: keras.optimizers.Adam(0.01)
     data: Callable[[], tuple[Any, Any]] = rows
-    compiled: dict[str, Any] = field(default_factory=lambda: {"loss": "mse"})
+    options: dict[str, Any] = field(default_factory=lambda: {"loss": "mse"})
     # Keras cannot run several steps in one execution, nor eagerly, with TensorFlow's ring of CPUs.
     in_a_ring: bool = False
 
@@ -57,19 +57,19 @@ class Case:
 CASES = {
     "plain": Case(in_a_ring=True),
     "steps_per_execution": Case(
-        data=lambda: rows(ON_THE_SECOND), compiled={"loss": "mse", "steps_per_execution": 3}
+        data=lambda: rows(ON_THE_SECOND), options={"loss": "mse", "steps_per_execution": 3}
     ),
     "embedding": Case(model=embedding, data=words, optimizer=lambda: keras.optimizers.Lion(0.01)),
     "accumulation": Case(
         optimizer=lambda: keras.optimizers.SGD(0.01, gradient_accumulation_steps=2),
         # In a graph Keras refuses to accumulate under this strategy.
-        compiled={"loss": "mse", "run_eagerly": True},
+        options={"loss": "mse", "run_eagerly": True},
     ),
     "clipping": Case(
         model=prescribed,
         optimizer=lambda: keras.optimizers.SGD(0.01, global_clipnorm=CLIPNORM),
         data=lambda: (rows()[0], np.zeros(ROWS)),
-        compiled={"loss": lambda _, prediction: prediction},
+        options={"loss": lambda _, prediction: prediction},
     ),
     "loss scaling": Case(optimizer=scaled, data=lambda: rows(ON_THE_FIRST)),
     "not skipped": Case(optimizer=scaled, data=lambda: rows(ON_THE_SECOND)),
@@ -77,12 +77,8 @@ CASES = {
 
 
 def build(case: Case, strategy: Any) -> Any:
-    keras.utils.clear_session(free_memory=False)
-    keras.utils.set_random_seed(0)
-    with strategy.scope() if strategy else contextlib.nullcontext():
-        model = case.model()
-        model.compile(case.optimizer(), **case.compiled)
-    return model
+    scope = strategy.scope() if strategy else contextlib.nullcontext()
+    return compiled(case.model, case.optimizer, scope, **case.options)
 
 
 def sums(strategy: Any) -> Any:

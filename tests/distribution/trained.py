@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,19 @@ def dense() -> Any:
         keras.layers.Dense(UNITS, name="output"),
     ]
     return keras.Sequential([keras.Input((FEATURES,)), *layers])
+
+
+def compiled(
+    model: Callable[[], Any], optimizer: Callable[[], Any], scope: Any, **options: Any
+) -> Any:
+    """A compiled model, the same each time, made in the scope of a distribution."""
+    # Also forgets the distribution.
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(0)
+    with scope:
+        made = model()
+        made.compile(optimizer(), **options)
+    return made
 
 
 def train(model: Any, data: tuple[Any, Any], *callbacks: Any, **options: Any) -> list[np.ndarray]:

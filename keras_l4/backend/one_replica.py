@@ -1,4 +1,4 @@
-"""Where there are no model replicas to be told apart."""
+"""JAX and torch: no model replicas that could be told apart."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+
+SumsOnce = keras.optimizers.Optimizer
 
 
 def is_replicated() -> bool:
@@ -21,6 +23,3 @@ def records_here() -> bool:
 def summed(gradients: Sequence[Any]) -> Sequence[Any]:
     """The gradients, summed over the replicas: as they are."""
     return gradients
-
-
-SumsOnce = keras.optimizers.Optimizer
