@@ -53,6 +53,11 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
         if self.options.verbose:
             print(f"\nkeras_l4: {message}", flush=True)
 
+    @property
+    def scales_loss(self) -> bool:
+        """Whether steps may be skipped by dynamic loss scaling."""
+        return isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer)
+
     def stop_training(self) -> None:
         """Makes `fit` end after this batch."""
         self._model.stop_training = True

@@ -75,6 +75,11 @@ class Session:
         if self._reader is not None or recorder is None:
             return
         self._reader = Reader(recorder)
+        if overwritten := recorder.layout.overwritten:
+            self.members[0].say(
+                f"not recorded: {', '.join(overwritten)}. They are set to what stands for their "
+                "gradient."
+            )
         if not self._started:
             self._reader.skip()
         iterations = 0 if self._started else int(self._optimizer.iterations)
