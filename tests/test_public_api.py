@@ -9,12 +9,14 @@ import pytest
 import keras_l4
 
 PUBLIC = {
-    "keras_l4": ["Run", "StepBlock", "__version__", "callbacks", "load", "optimizers"],
+    "keras_l4": ["Run", "StepBlock", "__version__", "callbacks", "load", "optimizers", "watch"],
     "keras_l4.callbacks": [
         "EffectiveLearningRates",
         "GradientNorms",
         "NonFiniteMonitor",
         "TrainingDiagnostics",
+        "Watch",
+        "watch",
     ],
     "keras_l4.optimizers": [
         "Adadelta",

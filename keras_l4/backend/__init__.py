@@ -8,12 +8,16 @@ from keras_l4.backend.active import *  # noqa: F403
 from keras_l4.backend.bits import is_nonzero, is_subnormal
 from keras_l4.backend.fit_guard import guard_fit, on_fit_exit
 from keras_l4.backend.keras_private import (
+    accumulation_steps,
     accumulators,
     clip,
     clips,
     implementation,
     inner_optimizer,
+    is_overwritten,
+    learning_rate,
     loss_scale,
+    num_iterations,
     raw_iterations,
     save_as,
     save_like,

@@ -8,6 +8,7 @@ if keras.backend.backend() == "tensorflow":
     from keras_l4.backend.replicas import *  # noqa: F403
     from keras_l4.backend.tensorflow import *  # noqa: F403
 elif keras.backend.backend() == "jax":
+    from keras_l4.backend.carried import *  # noqa: F403
     from keras_l4.backend.jax import *  # noqa: F403
     from keras_l4.backend.mesh import *  # noqa: F403
     from keras_l4.backend.one_replica import *  # noqa: F403

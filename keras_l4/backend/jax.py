@@ -1,13 +1,8 @@
-"""JAX: state is passed through the jitted step, at the tail of the optimizer's variables.
-
-It is there only while the step runs, so that whatever saves a model never meets it.
-"""
+"""JAX: arrays do not change, and branches and reductions are XLA's."""
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -20,7 +15,6 @@ from keras_l4.backend.mesh import splits_variables, whole_beside
 Ring: TypeAlias = keras.Variable
 _INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
 _FOLDS = {"count": jax.lax.add, "maximum": jax.lax.max, "minimum": jax.lax.min}
-_exposed: contextvars.ContextVar[tuple[Ring, ...]] = contextvars.ContextVar("rings", default=())
 
 
 def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
@@ -177,36 +171,3 @@ def strided_sample(x: Any, stride: int, size: int) -> Any:
     else:
         sample = jnp.ravel(x)[::stride].astype(jnp.float32)
     return jnp.pad(sample, (0, size - sample.size))
-
-
-@contextlib.contextmanager
-def exposed(rings: Sequence[Ring]) -> Iterator[None]:
-    """Where the step function is made or run, `optimizer.variables` ends with the rings."""
-    token = _exposed.set(tuple(rings))
-    try:
-        yield
-    finally:
-        _exposed.reset(token)
-
-
-def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
-    """The rings that `optimizer.variables` shows at this moment, in this thread."""
-    return list(rings) if rings and _exposed.get()[:1] == tuple(rings[:1]) else []
-
-
-def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]) -> Any:
-    """The step function that takes the rings along."""
-
-    def with_rings(state: Sequence[Any], iterator: Any) -> tuple[Any, Any]:
-        trainable, non_trainable, optimizer, metrics = state
-        held = rings()
-        with exposed(held):
-            carried = [*optimizer, *(ring.value for ring in held)]
-            logs, state = step_function((trainable, non_trainable, carried, metrics), iterator)
-        trainable, non_trainable, carried, metrics = state
-        for ring, array in zip(held, carried[len(optimizer) :], strict=True):
-            # `assign` costs more than a small model's step; Keras' own trainer does the same.
-            ring._value = array
-        return logs, (trainable, non_trainable, carried[: len(optimizer)], metrics)
-
-    return with_rings

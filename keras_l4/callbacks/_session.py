@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
-import keras
 import numpy as np
 
 from keras_l4 import backend
 from keras_l4.callbacks._calendar import Calendar
+from keras_l4.callbacks._fuse import Fuse, warn
 from keras_l4.callbacks._histograms import histograms
 from keras_l4.callbacks._plan import Plan
-from keras_l4.callbacks._trace import trace_of
+from keras_l4.callbacks._switch import Switch
 from keras_l4.events import BlockWriter, last_step
 from keras_l4.quantities import registry
 from keras_l4.recorder.assembly import assemble
@@ -28,26 +29,31 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_READS = 5.0
 WRITING = "writing event files"
 
+_writing: WeakValueDictionary[Path, Session] = WeakValueDictionary()
+
 
 class Session:
     """Records one optimizer during one `fit`: one recorder, one reader, one writer.
 
     Args:
-        model: The model that is trained.
+        plan: What the members agree on.
         optimizer: The optimizer that is recorded.
+        switch: Makes it record.
         members: The callbacks that share the session.
 
     Raises:
-        ValueError: The callbacks contradict each other, or leave nothing to record.
+        ValueError: The callbacks leave nothing to record, or another session writes there.
     """
 
-    def __init__(self, model: Any, optimizer: Any, members: Sequence[RecordingCallback]) -> None:
+    def __init__(
+        self, plan: Plan, optimizer: Any, switch: Switch, members: Sequence[RecordingCallback]
+    ) -> None:
         self.members = members
         self.is_open = True
-        self._plan = Plan.of([m.options for m in members], model, optimizer)
+        self._plan = plan
         self._optimizer = optimizer
-        self._trace = trace_of(model)
-        self._broken: set[str] = set()
+        self._switch = switch
+        self._fuse = Fuse()
         self._reader: Reader | None = None
         self._calendar: Calendar | None = None
         self._chunk: Chunk | None = None
@@ -56,11 +62,29 @@ class Session:
         self._started = False
         self._read_at = time.monotonic()
         self._previous_step = 0
-        self._writer = self._attempt(WRITING, self._open_writer)
+        self._claim(plan.run_dir)
+        self._writer = self._fuse.attempt(WRITING, self._open_writer)
         backend.on_fit_exit(self.close)
         quantities = dict.fromkeys(name for m in members for name in m.quantities)
-        self._trace.start(optimizer, self._plan.settings(tuple(quantities)))
+        self._switch.start(optimizer, self._plan.settings(tuple(quantities)))
         self._meet_recorder()
+
+    @property
+    def saw_steps(self) -> bool:
+        """Whether any step was read so far."""
+        return self._chunk is not None
+
+    def _claim(self, folder: Path | None) -> None:
+        """TensorBoard stops reading the older of two files that are written side by side."""
+        if folder is None:
+            return
+        other = _writing.get(folder)
+        if other is not None and other.is_open and other._optimizer is not self._optimizer:
+            raise ValueError(
+                f"{folder} is being written for another optimizer. Give the optimizers different "
+                "names, or their callbacks different log_dirs."
+            )
+        _writing[folder] = self
 
     def _open_writer(self) -> BlockWriter | None:
         plan = self._plan
@@ -74,15 +98,18 @@ class Session:
 
     def _meet_recorder(self) -> None:
         """A model that is built by its first batch has a recorder only after that."""
-        recorder = self._trace.recorder(self._optimizer)
+        recorder = self._switch.recorder(self._optimizer)
         if self._reader is not None or recorder is None:
             return
         self._reader = Reader(recorder)
+        if overwritten := recorder.layout.overwritten:
+            self.members[0].say(
+                f"not recorded: {', '.join(overwritten)}. They are set to what stands for their "
+                "gradient."
+            )
         if not self._started:
             self._reader.skip()
-        iterations = (
-            0 if self._started else int(keras.ops.convert_to_numpy(self._optimizer.iterations))
-        )
+        iterations = 0 if self._started else backend.num_iterations(self._optimizer)
         first_step = max(self._previous_step, iterations) + 1
         self._calendar = Calendar(first_step, self._reader.num_rows)
         self._calendar.begin_epoch(self._epoch, self._reader.num_calls)
@@ -96,13 +123,13 @@ class Session:
     def begin_batch(self) -> None:
         """Reads, where it is time: here the state of the step before is still there."""
         self._meet_recorder()
-        # Processes that train together read at the same step, since what they read may end training.
-        timed = not backend.has_other_processes()
-        late = timed and time.monotonic() - self._read_at >= SECONDS_BETWEEN_READS
+        # What is read may end training, which all processes have to do at the same step.
+        late = time.monotonic() - self._read_at >= SECONDS_BETWEEN_READS
+        late = late and not backend.has_other_processes()
         if self._pending >= self._plan.flush_every or late:
             self.flush()
         elif self._reader is not None and self._a_sample_waits(self._reader.num_rows):
-            self._attempt("reading samples", self._reader.read_samples)
+            self._fuse.attempt("reading samples", self._reader.read_samples)
         self._pending += self._plan.steps_per_execution
         self._started = True
 
@@ -122,7 +149,7 @@ class Session:
         self._meet_recorder()
         self._read_at = time.monotonic()
         self._pending = 0
-        block = self._attempt("reading the recorder", self._read)
+        block = self._fuse.attempt("reading the recorder", self._read)
         if block is not None:
             self._deliver(block)
 
@@ -134,20 +161,21 @@ class Session:
             return None
         self._chunk = chunk
         if chunk.num_lost:
-            self._warn(
+            warn(
                 f"{chunk.num_lost} steps before row {chunk.first} were overwritten before they "
                 "were read: the optimizer was called more often than once a batch. Set "
-                "flush_every to the number of steps between two batches that callbacks see."
+                "flush_every to the number of steps between two batches that callbacks see, or "
+                "call step() after each step of a loop of your own."
             )
         layout = self._reader.recorder.layout
-        return assemble(self._optimizer.name, layout, chunk, self._calendar, self._attempt)
+        return assemble(self._optimizer.name, layout, chunk, self._calendar, self._fuse.attempt)
 
     def _deliver(self, block: StepBlock) -> None:
         if self._writer is not None:
-            self._attempt(WRITING, functools.partial(self._writer.write, block))
+            self._fuse.attempt(WRITING, functools.partial(self._writer.write, block))
         for member in self.members if backend.is_first_process() else ():
             for hook in member.options.hooks:
-                self._attempt(f"hook {hook!r}", functools.partial(hook, block))
+                self._fuse.attempt(f"hook {hook!r}", functools.partial(hook, block))
         for member in self.members:
             member.observe(block)
 
@@ -156,7 +184,7 @@ class Session:
         self.flush()
         every = self._plan.histogram_freq
         if every and (epoch + 1) % every == 0:
-            self._attempt("writing histograms", self._write_histograms)
+            self._fuse.attempt("writing histograms", self._write_histograms)
 
     def _write_histograms(self) -> None:
         if not (self._chunk and self._reader and self._calendar and self._writer):
@@ -173,34 +201,7 @@ class Session:
         try:
             self.flush()
         finally:
-            self._trace.stop(self._optimizer)
+            self._switch.stop(self._optimizer)
             if self._writer is not None:
-                self._close_writer(self._writer)
-
-    def _close_writer(self, writer: BlockWriter) -> None:
-        # Also one that failed: its file is still open.
-        try:
-            writer.close()
-        except OSError as error:
-            self._switch_off(WRITING, error)
-
-    def _attempt(self, what: str, action: Callable[[], Any]) -> Any:
-        """A broken panel does not stop the car: one warning, then that part is off."""
-        if what in self._broken:
-            return None
-        try:
-            return action()
-        except Exception as error:
-            self._switch_off(what, error)
-            return None
-
-    def _switch_off(self, what: str, error: Exception) -> None:
-        if what not in self._broken:
-            self._broken.add(what)
-            self._warn(
-                f"{what} failed and is switched off; training goes on. "
-                f"{type(error).__name__}: {error}"
-            )
-
-    def _warn(self, message: str) -> None:
-        warnings.warn(f"keras_l4: {message}", RuntimeWarning, stacklevel=2)
+                # Also one that failed: its file is still open.
+                self._fuse.attempt("closing event files", self._writer.close)

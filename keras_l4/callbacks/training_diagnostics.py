@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from keras_l4.callbacks._base import RecordingCallback
-from keras_l4.callbacks._observers import Action, MeanGradientNorm, NonFiniteReport
+from keras_l4.callbacks._observers import Action, MeanGradientNorm, NonFiniteReport, SkippedSteps
 from keras_l4.callbacks._options import CommonArguments
 from keras_l4.quantities import registry
+from keras_l4.recorder.loss_scale import LossScaleStall
 from keras_l4.recorder.nonfinite import NonFinite
 
 
@@ -62,13 +63,19 @@ class TrainingDiagnostics(RecordingCallback):
         **options: Unpack[CommonArguments],
     ) -> None:
         self.quantities = _known(quantities)
-        self._report = NonFiniteReport(action)
-        super().__init__(log_dir, [MeanGradientNorm(), self._report], **options)
+        self._report, self._skipped = NonFiniteReport(action), SkippedSteps(action)
+        observers = [MeanGradientNorm(), self._report, self._skipped]
+        super().__init__(log_dir, observers, **options)
 
     @property
     def events(self) -> tuple[NonFinite, ...]:
         """NaN and Inf seen so far, in order of steps, then forward order."""
         return tuple(self._report.events)
+
+    @property
+    def stalls(self) -> tuple[LossScaleStall, ...]:
+        """Where loss scaling stalled so far, in order of steps."""
+        return tuple(self._skipped.stalls)
 
 
 def _known(names: Sequence[str] | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from keras_l4.events.locate import find_run
 from keras_l4.events.reader import blocks, event_files
 from keras_l4.events.segments import concatenate, join
 from keras_l4.recorder.block import By, Series, StepBlock, Variable
+from keras_l4.recorder.loss_scale import LossScaleStall, StallWatch
 from keras_l4.recorder.nonfinite import NonFinite, nonfinite_events
 
 if TYPE_CHECKING:
@@ -57,6 +58,12 @@ class Run:
     def events(self) -> tuple[NonFinite, ...]:
         """Every non-finite gradient, and every gradient norm that overflowed, by step."""
         return tuple(event for block in self.blocks for event in nonfinite_events(block))
+
+    @cached_property
+    def stalls(self) -> tuple[LossScaleStall, ...]:
+        """Where loss scaling skipped ten steps in a row or fell below 1, by step."""
+        watch = StallWatch()
+        return tuple(stall for block in self.blocks for stall in watch.observe(block))
 
     @cached_property
     def steps(self) -> np.ndarray:

@@ -88,6 +88,13 @@ class Recording(backend.SumsOnce):
         stateless_apply = super().stateless_apply
         with self._paused():
             watched, own = self._trainable_variables, self.variables
+            if len(optimizer_variables) == len(own):
+                raise ValueError(
+                    f"stateless_apply of the optimizer {self.name!r} was given the "
+                    f"{len(own)} variables that it has when it does not record. Read "
+                    "optimizer.variables after keras_l4.watch was entered: the record travels "
+                    "with them."
+                )
 
             def update() -> None:
                 held = optimizer_variables[: len(own)]

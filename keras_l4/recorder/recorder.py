@@ -12,6 +12,7 @@ from keras import ops
 from keras_l4 import backend
 from keras_l4.recorder.consumption import Consumption, Taken
 from keras_l4.recorder.layout import Layout
+from keras_l4.recorder.micro_steps import with_earlier
 from keras_l4.recorder.moments import Moments
 from keras_l4.recorder.rate import Rate
 from keras_l4.recorder.settings import Settings
@@ -122,7 +123,11 @@ class Recorder:
         index = [self._counter(0), begun.iterations, begun.looked, skipped]
         row = self._counter(1) % self.settings.capacity
         backend.write(self.floats, row, _row([*every, *begun.clock, floats], "float32"))
-        backend.write(self.integers, row, _row([*index, counts], self.integers.dtype))
+        integers = _row([*index, counts], self.integers.dtype)
+        if self.consumption.keeps_micro_steps:
+            earlier = ops.convert_to_tensor(self.integers)[row]
+            integers = with_earlier(self.layout, integers, earlier, begun.taken.is_first)
+        backend.write(self.integers, row, integers)
         # A micro-step leaves its row to be overwritten by the next call.
         done = ops.logical_or(begun.taken.is_update, skipped)
         advance = [1, done, ops.logical_and(begun.looked, done)]

@@ -15,7 +15,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.distribution.trained import BATCH, CLIPNORM, ROWS, UNITS, Found, compiled, dense, find, rows
+from tests.distribution.trained import (
+    BATCH,
+    CLIPNORM,
+    ROWS,
+    UNITS,
+    Found,
+    compiled,
+    dense,
+    find,
+    rows,
+)
 from tests.recorder.recorded import Prescribed
 
 DEVICES = ["CPU:0", "CPU:1"]
