@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from keras_l4.backend.mesh import splits_variables, whole_beside
+from keras_l4.backend.mesh import apart, splits_variables, whole_beside
 
 Ring: TypeAlias = keras.Variable
 _INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
@@ -41,7 +41,7 @@ def read(ring: Ring) -> np.ndarray:
 
 def whole_gradient(gradient: Any, xla: bool) -> Any:
     """The gradient."""
-    return _flat(gradient)
+    return _flat(apart(gradient))
 
 
 def is_sparse(gradient: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
 
@@ -18,6 +19,19 @@ def whole_beside(variable: keras.Variable) -> Any:
     if isinstance(sharding, jax.sharding.NamedSharding):
         return jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec())
     return None
+
+
+def apart(gradient: Any) -> Any:
+    """The gradient, for measurements to read.
+
+    Of a batch that is split over devices it comes out of XLA transposed. XLA moves the transpose
+    through the update, unless somebody else reads it, and then the update is rounded differently:
+    read something else that has the same elements.
+    """
+    if keras.distribution.distribution() is None:
+        return gradient
+    kind = jnp.finfo(gradient.dtype)
+    return jax.lax.reduce_precision(gradient, kind.nexp, kind.nmant)
 
 
 def splits_variables() -> bool:

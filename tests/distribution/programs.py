@@ -24,19 +24,19 @@ class Collectives:
 
     Attributes:
         every_step: How many there are outside of branches.
-        largest_moved: Elements of the largest array that is gathered or exchanged anywhere.
+        moved: Number of elements of each array that is gathered or exchanged anywhere.
     """
 
     every_step: int
-    largest_moved: int
+    moved: list[int]
 
 
 def collectives(program: str) -> Collectives:
     """Reads them from XLA's text, where a line is `%name = f32[8,4]{1,0} all-gather(...)`."""
     moved = [m[1] for m in _COLLECTIVE.finditer(program) if m[2] != "all-reduce"]
-    sizes = [size for arrays in moved for size in _sizes(arrays)]
     entry = program[program.index("ENTRY") :]
-    return Collectives(len(_COLLECTIVE.findall(entry)), max(sizes, default=0))
+    sizes = [size for arrays in moved for size in _sizes(arrays)]
+    return Collectives(len(_COLLECTIVE.findall(entry)), sizes)
 
 
 def _sizes(arrays: str) -> list[int]:

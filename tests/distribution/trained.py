@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ from tests.recorder.recorded import joined
 from tests.training import same
 
 BATCH, STEPS = 8, 4
-ROWS, FEATURES, UNITS = BATCH * STEPS, 6, 4
+ROWS, FEATURES, HIDDEN, UNITS = BATCH * STEPS, 6, 8, 4
 EVERY = 2
 CLIPNORM = 0.1
 
@@ -35,6 +35,27 @@ class Found:
     optimizer: str
 
 
+@dataclass
+class Seen:
+    """What one process saw of one training.
+
+    Attributes:
+        weights: Of the model.
+        logs: `History`, of every epoch.
+        num_batches: That were trained.
+        record: What the hooks were given.
+        error: What `fit` raised.
+        printed: What was printed.
+    """
+
+    weights: list[np.ndarray]
+    logs: dict[str, list[float]] = field(default_factory=dict)
+    num_batches: int = 0
+    record: StepBlock | None = None
+    error: str = ""
+    printed: str = ""
+
+
 def rows(nan_row: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and targets; the target of row `nan_row` is NaN."""
     rng = np.random.default_rng(0)
@@ -48,7 +69,7 @@ def rows(nan_row: int | None = None) -> tuple[np.ndarray, np.ndarray]:
 def dense() -> Any:
     """Two dense layers of known names."""
     layers = [
-        keras.layers.Dense(8, "tanh", name="hidden"),
+        keras.layers.Dense(HIDDEN, "tanh", name="hidden"),
         keras.layers.Dense(UNITS, name="output"),
     ]
     return keras.Sequential([keras.Input((FEATURES,)), *layers])
