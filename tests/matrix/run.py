@@ -48,7 +48,9 @@ def names() -> tuple[str, dict[str, str], dict[str, list[str]]]:
 
 def main(only: list[str]) -> int:
     """Returns 1 where a cell is wrong."""
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+    # JAX keeps all that it ever compiled.
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, spawn, max_tasks_per_child=200) as pool:
         backend, says, optimizers = pool.submit(names).result()
         known: dict[str, Any] = results.load() if results.FILE.exists() else {"cells": {}}
         known |= {"says": says}
