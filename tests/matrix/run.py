@@ -43,7 +43,7 @@ def names() -> tuple[str, dict[str, str], dict[str, list[str]]]:
 
     backend = keras.backend.backend()
     says = {name: mode.says for name, mode in MODES.items()}
-    return backend, says, {name: optimizers_of(mode, backend) for name, mode in MODES.items()}
+    return backend, says, {name: optimizers_of(name, backend) for name in MODES}
 
 
 def main(only: list[str]) -> int:
