@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from keras_l4 import backend
 from keras_l4.callbacks._calendar import Calendar
+from keras_l4.callbacks._clock import Clock
 from keras_l4.callbacks._fuse import Fuse, warn
 from keras_l4.callbacks._histograms import histograms
 from keras_l4.callbacks._plan import Plan
@@ -26,7 +26,6 @@ from keras_l4.recorder.reader import Chunk, Reader
 if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
 
-SECONDS_BETWEEN_READS = 5.0
 WRITING = "writing event files"
 
 _writing: WeakValueDictionary[Path, Session] = WeakValueDictionary()
@@ -60,7 +59,7 @@ class Session:
         self._epoch = 0
         self._pending = 0
         self._started = False
-        self._read_at = time.monotonic()
+        self._clock = Clock()
         self._previous_step = 0
         self._claim(plan.run_dir)
         self._writer = self._fuse.attempt(WRITING, self._open_writer)
@@ -123,10 +122,7 @@ class Session:
     def begin_batch(self) -> None:
         """Reads, where it is time: here the state of the step before is still there."""
         self._meet_recorder()
-        # What is read may end training, which all processes have to do at the same step.
-        late = time.monotonic() - self._read_at >= SECONDS_BETWEEN_READS
-        late = late and not backend.has_other_processes()
-        if self._pending >= self._plan.flush_every or late:
+        if self._pending >= self._plan.flush_every or self._clock.is_late:
             self.flush()
         elif self._reader is not None and self._a_sample_waits(self._reader.num_rows):
             self._fuse.attempt("reading samples", self._reader.read_samples)
@@ -147,7 +143,7 @@ class Session:
     def flush(self) -> None:
         """Reads what is new, and hands it to the writer, the hooks and the callbacks."""
         self._meet_recorder()
-        self._read_at = time.monotonic()
+        self._clock.restart()
         self._pending = 0
         block = self._fuse.attempt("reading the recorder", self._read)
         if block is not None:
