@@ -56,11 +56,9 @@ class Session:
         self._reader: Reader | None = None
         self._calendar: Calendar | None = None
         self._chunk: Chunk | None = None
-        self._epoch = 0
-        self._pending = 0
+        self._epoch = self._pending = self._previous_step = 0
         self._started = False
         self._clock = Clock()
-        self._previous_step = 0
         self._claim(plan.run_dir)
         self._writer = self._fuse.attempt(WRITING, self._open_writer)
         backend.on_fit_exit(self.close)
@@ -150,10 +148,8 @@ class Session:
             self._deliver(block)
 
     def _read(self) -> StepBlock | None:
-        if self._reader is None or self._calendar is None:
-            return None
-        chunk = self._reader.read()
-        if chunk is None:
+        chunk = self._reader.read() if self._reader else None
+        if chunk is None or self._reader is None or self._calendar is None:
             return None
         self._chunk = chunk
         if chunk.num_lost:

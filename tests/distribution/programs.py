@@ -24,10 +24,12 @@ class Collectives:
 
     Attributes:
         every_step: How many there are outside of branches.
+        anywhere: How many there are in all.
         moved: Number of elements of each array that is gathered or exchanged anywhere.
     """
 
     every_step: int
+    anywhere: int
     moved: list[int]
 
 
@@ -36,7 +38,8 @@ def collectives(program: str) -> Collectives:
     moved = [m[1] for m in _COLLECTIVE.finditer(program) if m[2] != "all-reduce"]
     entry = program[program.index("ENTRY") :]
     sizes = [size for arrays in moved for size in _sizes(arrays)]
-    return Collectives(len(_COLLECTIVE.findall(entry)), sizes)
+    every_step, anywhere = (len(_COLLECTIVE.findall(text)) for text in (entry, program))
+    return Collectives(every_step, anywhere, sizes)
 
 
 def _sizes(arrays: str) -> list[int]:
