@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 150
+SECONDS = 240
 # Collectives wait for each other, each in a thread.
 _THREADS = dict.fromkeys(("TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"), "4")
 
