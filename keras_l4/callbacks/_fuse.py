@@ -20,17 +20,23 @@ class Fuse:
             what: The part, in words. It is what is switched off.
             action: What it does.
         """
-        if what in self._broken:
-            return None
+        return None if what in self._broken else self.finish(what, action)
+
+    def finish(self, what: str, action: Callable[[], Any]) -> Any:
+        """As `attempt`, but also where that part is off by now: it has to be put away."""
         try:
             return action()
         except Exception as error:
-            self._broken.add(what)
-            warn(
-                f"{what} failed and is switched off; training goes on. "
-                f"{type(error).__name__}: {error}"
-            )
+            self._tell(what, error)
             return None
+
+    def _tell(self, what: str, error: Exception) -> None:
+        if what in self._broken:
+            return
+        self._broken.add(what)
+        warn(
+            f"{what} failed and is switched off; training goes on. {type(error).__name__}: {error}"
+        )
 
 
 def warn(message: str) -> None:

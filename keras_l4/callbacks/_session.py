@@ -195,5 +195,4 @@ class Session:
         finally:
             self._switch.stop(self._optimizer)
             if self._writer is not None:
-                # Also one that failed: its file is still open.
-                self._fuse.attempt("closing event files", self._writer.close)
+                self._fuse.finish(WRITING, self._writer.close)
