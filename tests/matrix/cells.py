@@ -14,6 +14,7 @@ from keras_l4.recorder.block import StepBlock
 from tests.matrix.architectures import FEATURES
 from tests.matrix.autodiff import gradients
 from tests.matrix.modes import MODES, Mode
+from tests.matrix.results import BACKENDS
 from tests.matrix.trainers import BATCH, Data, Trajectory, by_fit
 from tests.recorder.recorded import joined
 from tests.training import same, state
@@ -33,6 +34,12 @@ def optimizers_of(mode: str, backend: str) -> list[str]:
     """Those that the whole matrix has in this mode: all of Keras', and one of ours in turn."""
     ours = OURS[list(MODES).index(mode) % len(OURS)]
     return FEW if backend in MODES[mode].slow_on else [*STOCK, f"keras_l4.{ours}"]
+
+
+def part_of(mode: str, backend: str) -> list[str]:
+    """A third of them, another on each backend, so that together they are all."""
+    shift = list(MODES).index(mode) - list(BACKENDS).index(backend)
+    return [o for j, o in enumerate(optimizers_of(mode, backend)) if (shift + j) % 3 == 0]
 
 
 def outcome(mode_name: str, optimizer: str) -> str:

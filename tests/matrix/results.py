@@ -21,7 +21,7 @@ def table(results: dict[str, Any]) -> str:
     notes: dict[str, int] = {}
     head = ["mode", *BACKENDS.values()]
     rows = [
-        [says, *(_cell(results["cells"][b].get(mode, {}), notes) for b in BACKENDS)]
+        [says, *(_cell(results["cells"].get(b, {}).get(mode, {}), notes) for b in BACKENDS)]
         for mode, says in results["says"].items()
     ]
     lines = ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
@@ -30,6 +30,8 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _cell(outcomes: dict[str, str], notes: dict[str, int]) -> str:
+    if not outcomes:
+        return "–"
     reasons = sorted({outcome for outcome in outcomes.values() if outcome != "ok"})
     marks = ", ".join(f"({notes.setdefault(reason, len(notes) + 1)})" for reason in reasons)
     num_ok = sum(outcome == "ok" for outcome in outcomes.values())

@@ -1,8 +1,8 @@
 """The whole matrix: every optimizer in every mode, on the active backend.
 
-    KERAS_BACKEND=jax python tests/matrix/run.py [MODE ...]
+    KERAS_BACKEND=jax python tests/matrix/run.py [--part] [MODE ...]
 
-Writes what it finds into results.json, after each mode, and leaves the other backends' (and modes,
+--part runs what the tests run, a third of it. Writes what it finds into results.json, after each mode, and leaves the other backends' (and modes,
 where some are named) as they are.
 """
 
@@ -21,6 +21,8 @@ from tests.benchmarks.machine import describe
 from tests.matrix import results
 
 PROCESSES = 2
+# JAX keeps all that it ever compiled.
+MODES_PER_POOL = 4
 
 
 def measured(mode: str, optimizer: str) -> str:
@@ -33,37 +35,51 @@ def measured(mode: str, optimizer: str) -> str:
         return f"WRONG: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def names() -> tuple[str, dict[str, str], dict[str, list[str]]]:
+def names(part: bool) -> tuple[str, dict[str, str], dict[str, list[str]]]:
     """Backend, mode to row, mode to optimizers: what only a process that has Keras knows."""
     import tests.conftest  # noqa: F401
     import keras  # isort: skip
 
-    from tests.matrix.cells import optimizers_of
+    from tests.matrix.cells import optimizers_of, part_of
     from tests.matrix.modes import MODES
 
-    backend = keras.backend.backend()
+    backend, asked = keras.backend.backend(), part_of if part else optimizers_of
     says = {name: mode.says for name, mode in MODES.items()}
-    return backend, says, {name: optimizers_of(name, backend) for name in MODES}
+    return backend, says, {name: asked(name, backend) for name in MODES}
 
 
 def main(only: list[str]) -> int:
     """Returns 1 where a cell is wrong."""
-    # JAX keeps all that it ever compiled.
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(PROCESSES, spawn, max_tasks_per_child=200) as pool:
-        backend, says, optimizers = pool.submit(names).result()
-        known: dict[str, Any] = results.load() if results.FILE.exists() else {"cells": {}}
-        known |= {"says": says}
-        known["cells"].setdefault(backend, {})
-        known.setdefault("machine", {})[backend] = describe()
-        for mode in only or says:
-            asked = optimizers[mode]
-            outcomes = pool.map(measured, [mode] * len(asked), asked)
-            known["cells"][backend][mode] = dict(zip(asked, outcomes, strict=True))
-            results.FILE.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-            print(backend, mode, _summary(known["cells"][backend][mode]), flush=True)
+    part = "--part" in only
+    with _pool() as pool:
+        backend, says, optimizers = pool.submit(names, part).result()
+    known: dict[str, Any] = results.load() if results.FILE.exists() else {"cells": {}}
+    known |= {"says": says}
+    known["cells"].setdefault(backend, {})
+    known.setdefault("machine", {})[backend] = describe()
+    asked = [mode for mode in only if mode in says] or list(says)
+    for start in range(0, len(asked), MODES_PER_POOL):
+        with _pool() as pool:
+            for mode in asked[start : start + MODES_PER_POOL]:
+                row = pool.map(measured, [mode] * len(optimizers[mode]), optimizers[mode])
+                known["cells"][backend][mode] = dict(zip(optimizers[mode], row, strict=True))
+                _write(known, says)
+                print(backend, mode, _summary(known["cells"][backend][mode]), flush=True)
     cells = known["cells"][backend]
     return int(any(o.startswith("WRONG") for row in cells.values() for o in row.values()))
+
+
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(PROCESSES, get_context("spawn"))
+
+
+def _write(known: dict[str, Any], says: dict[str, str]) -> None:
+    """The modes stand in their own order, in whichever they were run."""
+    known["cells"] = {
+        backend: {mode: rows[mode] for mode in says if mode in rows}
+        for backend, rows in known["cells"].items()
+    }
+    results.FILE.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 def _summary(outcomes: dict[str, str]) -> str:
