@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import functools
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from keras_l4 import backend
+from keras_l4.callbacks._attempts import Attempts
 from keras_l4.callbacks._calendar import Calendar
 from keras_l4.callbacks._histograms import histograms
 from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._trace import trace_of
+from keras_l4.callbacks._witness import Witness
 from keras_l4.events import BlockWriter, last_step
 from keras_l4.quantities import registry
 from keras_l4.recorder.assembly import assemble
 from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.notes import Note
 from keras_l4.recorder.reader import Chunk, Reader
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Session:
         self._plan = Plan.of([m.options for m in members], model, optimizer)
         self._optimizer = optimizer
         self._trace = trace_of(model)
-        self._broken: set[str] = set()
+        self._attempt = Attempts()
         self._reader: Reader | None = None
         self._calendar: Calendar | None = None
         self._chunk: Chunk | None = None
@@ -54,10 +54,13 @@ class Session:
         self._pending = 0
         self._started = False
         self._read_at = time.monotonic()
-        self._previous_step = 0
+        self._last_step = 0
         self._writer = self._attempt(WRITING, self._open_writer)
+        self._last_step = max(self._last_step, int(optimizer.iterations))
+        self._witness = Witness(model, optimizer, members, self._attempt, self._take_note)
         backend.on_fit_exit(self.close)
         quantities = dict.fromkeys(name for m in members for name in m.quantities)
+        self._witness.meet(self._last_step)
         self._trace.start(optimizer, self._plan.settings(tuple(quantities)))
         self._meet_recorder()
 
@@ -65,7 +68,7 @@ class Session:
         plan = self._plan
         if plan.run_dir is None:
             return None
-        self._previous_step = last_step(plan.run_dir)
+        self._last_step = last_step(plan.run_dir)
         units = {name: quantity.unit for name, quantity in registry().items()}
         return BlockWriter(plan.run_dir, update_freq=plan.update_freq, by=plan.by, units=units)
 
@@ -77,10 +80,16 @@ class Session:
         self._reader = Reader(recorder)
         if not self._started:
             self._reader.skip()
-        iterations = 0 if self._started else int(self._optimizer.iterations)
-        first_step = max(self._previous_step, iterations) + 1
+        first_step = self._last_step + 1
         self._calendar = Calendar(first_step, self._reader.num_rows)
         self._calendar.begin_epoch(self._epoch, self._reader.num_calls)
+        self._witness.meet(self._last_step)
+
+    def _take_note(self, note: Note) -> None:
+        if self._writer is not None:
+            self._attempt(WRITING, functools.partial(self._writer.write_note, note))
+        for member in self.members:
+            member.note(note)
 
     def begin_epoch(self, epoch: int) -> None:
         """Epoch `epoch` begins; all steps before it have been read."""
@@ -127,7 +136,7 @@ class Session:
             return None
         self._chunk = chunk
         if chunk.num_lost:
-            self._warn(
+            self._attempt.warn(
                 f"{chunk.num_lost} steps before row {chunk.first} were overwritten before they "
                 "were read: the optimizer was called more often than once a batch. Set "
                 "flush_every to the number of steps between two batches that callbacks see."
@@ -136,6 +145,7 @@ class Session:
         return assemble(self._optimizer.name, layout, chunk, self._calendar, self._attempt)
 
     def _deliver(self, block: StepBlock) -> None:
+        self._last_step = int(block.steps[-1])
         if self._writer is not None:
             self._attempt(WRITING, functools.partial(self._writer.write, block))
         for member in self.members:
@@ -144,19 +154,27 @@ class Session:
         for member in self.members:
             member.observe(block)
 
-    def end_epoch(self, epoch: int) -> None:
+    def end_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Everything up to here is read; histograms are written where they are due."""
         self.flush()
+        self._witness.end_epoch(self._last_step, epoch, logs)
         every = self._plan.histogram_freq
         if every and (epoch + 1) % every == 0:
             self._attempt("writing histograms", self._write_histograms)
 
     def _write_histograms(self) -> None:
-        if not (self._chunk and self._reader and self._calendar and self._writer):
-            return
-        rows = self._chunk.first + len(self._chunk.every_step.t) - 1
-        step = int(self._calendar.steps(np.array(rows)))
-        self._writer.write_histograms(step, histograms(self._reader.recorder, self._chunk))
+        if self._chunk and self._reader and self._writer:
+            values = histograms(self._reader.recorder, self._chunk)
+            self._writer.write_histograms(self._last_step, values)
+
+    def finish(self) -> None:
+        """`fit` came to its end: a last look, and the last word of the callbacks."""
+        self.flush()
+        self._witness.finish(self._last_step)
+        text = "\n\n".join(filter(None, [member.end_training() for member in self.members]))
+        if text and self._writer is not None:
+            self._attempt(WRITING, functools.partial(self._writer.write_findings, text))
+        self.close()
 
     def close(self) -> None:
         """Reads the rest and leaves the optimizer and the model as they were; once."""
@@ -175,25 +193,4 @@ class Session:
         try:
             writer.close()
         except OSError as error:
-            self._switch_off(WRITING, error)
-
-    def _attempt(self, what: str, action: Callable[[], Any]) -> Any:
-        """A broken panel does not stop the car: one warning, then that part is off."""
-        if what in self._broken:
-            return None
-        try:
-            return action()
-        except Exception as error:
-            self._switch_off(what, error)
-            return None
-
-    def _switch_off(self, what: str, error: Exception) -> None:
-        if what not in self._broken:
-            self._broken.add(what)
-            self._warn(
-                f"{what} failed and is switched off; training goes on. "
-                f"{type(error).__name__}: {error}"
-            )
-
-    def _warn(self, message: str) -> None:
-        warnings.warn(f"keras_l4: {message}", RuntimeWarning, stacklevel=2)
+            self._attempt.switch_off(WRITING, error)
