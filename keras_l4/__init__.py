@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_l4 import callbacks, optimizers
+    from keras_l4.callbacks import watch
     from keras_l4.events import Run, load
     from keras_l4.recorder.block import StepBlock
 
 __version__ = "0.1.0"
 
-__all__ = ["Run", "StepBlock", "__version__", "callbacks", "load", "optimizers"]
+__all__ = ["Run", "StepBlock", "__version__", "callbacks", "load", "optimizers", "watch"]
 
 _SUBMODULES = ("callbacks", "optimizers")
 _HOMES = {
     "Run": "keras_l4.events",
     "StepBlock": "keras_l4.recorder.block",
     "load": "keras_l4.events",
+    "watch": "keras_l4.callbacks",
 }
 
 

@@ -9,14 +9,27 @@ import pytest
 import keras_l4
 
 PUBLIC = {
-    "keras_l4": ["Run", "StepBlock", "__version__", "callbacks", "load", "optimizers"],
+    "keras_l4": ["Run", "StepBlock", "__version__", "callbacks", "load", "optimizers", "watch"],
     "keras_l4.callbacks": [
         "EffectiveLearningRates",
         "GradientNorms",
         "NonFiniteMonitor",
         "TrainingDiagnostics",
+        "Watch",
+        "watch",
     ],
-    "keras_l4.optimizers": ["Adagrad", "Adam", "RMSprop", "SGD", "instrument", "restore"],
+    "keras_l4.optimizers": [
+        "Adadelta",
+        "Adagrad",
+        "Adam",
+        "AdamW",
+        "Adamax",
+        "Nadam",
+        "RMSprop",
+        "SGD",
+        "instrument",
+        "restore",
+    ],
 }
 HEAVY = "keras", "tensorflow", "jax", "torch", "tensorboard"
 

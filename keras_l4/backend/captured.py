@@ -8,6 +8,9 @@ from typing import Any
 
 import keras
 
+TRAVELS = False
+"""Whether the rings travel with the optimizer's state through a step function."""
+
 
 def pinned(x: Any) -> Any:
     """`x` as it is."""
@@ -18,6 +21,10 @@ def pinned(x: Any) -> Any:
 def exposed(rings: Sequence[keras.Variable]) -> Iterator[None]:
     """Where the step function is made or run: nothing to do, since it captures the rings."""
     yield
+
+
+def take(rings: Sequence[keras.Variable], optimizer_variables: Sequence[Any]) -> None:
+    """Takes the rings from the state of a loop: they are where they were."""
 
 
 def exposed_rings(rings: Sequence[keras.Variable]) -> list[keras.Variable]:

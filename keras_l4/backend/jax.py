@@ -21,6 +21,10 @@ _FOLDS = {"count": jax.lax.add, "maximum": jax.lax.max, "minimum": jax.lax.min}
 _exposed: contextvars.ContextVar[tuple[Ring, ...]] = contextvars.ContextVar("rings", default=())
 
 
+TRAVELS = True
+"""Whether the rings travel with the optimizer's state through a step function."""
+
+
 def ring(name: str, shape: tuple[int, ...], dtype: str) -> Ring:
     """A device variable of zeros."""
     return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
@@ -168,16 +172,24 @@ def strided_sample(x: Any, stride: int, size: int) -> Any:
 @contextlib.contextmanager
 def exposed(rings: Sequence[Ring]) -> Iterator[None]:
     """Where the step function is made or run, `optimizer.variables` ends with the rings."""
-    token = _exposed.set(tuple(rings))
+    token = _exposed.set((*_exposed.get(), *rings))
     try:
         yield
     finally:
         _exposed.reset(token)
 
 
+def take(rings: Sequence[Ring], optimizer_variables: Sequence[Any]) -> None:
+    """Takes the rings from the end of the state that a loop carries, if it is given."""
+    if len(optimizer_variables):
+        for ring, array in zip(rings, optimizer_variables[-len(rings) :], strict=True):
+            ring._value = array
+
+
 def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
     """The rings that `optimizer.variables` shows at this moment, in this thread."""
-    return list(rings) if rings and _exposed.get()[:1] == tuple(rings[:1]) else []
+    exposed = {id(ring) for ring in _exposed.get()}
+    return [ring for ring in rings if id(ring) in exposed]
 
 
 def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]) -> Any:

@@ -59,9 +59,51 @@ def raw_iterations(optimizer: Any) -> Any:
     return optimizer._iterations
 
 
+def parts(optimizer: Any) -> list[Any]:
+    """The optimizers that do the work: those in a `MultiOptimizer`, else the optimizer itself."""
+    multi = isinstance(optimizer, keras.optimizers.MultiOptimizer)
+    return optimizer.optimizers if multi else [optimizer]
+
+
+def part_of(optimizer: Any, variable: Any) -> Any:
+    """That of the `parts` which updates the variable."""
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        # The public map may be a function that makes a new optimizer at each call.
+        return optimizer.optimizers[optimizer._var_to_optimizer_idx[optimizer._var_key(variable)]]
+    return optimizer
+
+
+def learning_rate(optimizer: Any) -> Any:
+    """The nominal one; NaN for a `MultiOptimizer`, which has several."""
+    several = isinstance(optimizer, keras.optimizers.MultiOptimizer)
+    return float("nan") if several else optimizer.learning_rate
+
+
+def accumulation_steps(optimizer: Any) -> int:
+    """Calls that one update adds up.
+
+    Raises:
+        ValueError: The parts of a `MultiOptimizer` do not agree on it.
+    """
+    steps = sorted({part.gradient_accumulation_steps or 1 for part in parts(optimizer)})
+    if len(steps) > 1:
+        raise ValueError(
+            f"The optimizers of a MultiOptimizer have gradient_accumulation_steps={steps}: their "
+            "updates are no steps in common. Give all of them the same number to record them."
+        )
+    return steps[0]
+
+
 def accumulators(optimizer: Any, variables: Sequence[Any]) -> list[Any]:
     """The gradients accumulated so far; there is no public name for them."""
-    return [optimizer._accumulated_gradients[variable_index(optimizer, v)] for v in variables]
+    held = [part_of(optimizer, v) for v in variables]
+    pairs = zip(held, variables, strict=True)
+    return [part._accumulated_gradients[variable_index(part, v)] for part, v in pairs]
+
+
+def is_overwritten(optimizer: Any, variable: Any) -> bool:
+    """Whether the variable is set to its "gradient", which is none then (scales of float8)."""
+    return optimizer._overwrite_variable_with_gradient(variable)
 
 
 def variable_key(optimizer: Any, variable: Any) -> Any:
@@ -76,50 +118,16 @@ def variable_index(optimizer: Any, variable: Any) -> int:
 
 def clips(optimizer: Any) -> bool:
     """Whether gradients are clipped at all."""
-    return bool(optimizer.clipnorm or optimizer.global_clipnorm or optimizer.clipvalue)
+    return any(p.clipnorm or p.global_clipnorm or p.clipvalue for p in parts(optimizer))
 
 
-def clip(optimizer: Any, gradients: Sequence[Any]) -> list[Any]:
+def clip(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
     """The gradients as the optimizer consumes them, by the optimizer's own clipping."""
-    return optimizer._clip_gradients(gradients)
-
-
-def trained_variables(optimizer: Any) -> list[Any]:
-    """Those that the optimizer was built with; there is no public name for them."""
-    return list(inner_optimizer(optimizer)._trainable_variables)
-
-
-def leaf_layers(model: Any) -> list[Any]:
-    """Layers without layers of their own, in the order in which the model holds them.
-
-    Recurrent layers and wrappers count as one: their cells are called once per time step.
-    """
-    whole = (keras.layers.RNN, keras.layers.Wrapper)
-    inside = {
-        id(part)
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, whole)
-        for part in layer._flatten_layers(include_self=False)
-    }
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if id(layer) not in inside
-        and not isinstance(layer, keras.layers.InputLayer)
-        and not isinstance(layer, keras.metrics.Metric)
-        and (isinstance(layer, whole) or not layer._flatten_layers(include_self=False))
-    ]
-
-
-def model_state(model: Any) -> tuple[list[Any], list[Any]]:
-    """Values of the trainable and the other variables, as `stateless_call` takes them.
-
-    While JAX trains they are in `_jax_state`; the variables follow only when they are synced,
-    which costs as much as a step.
-    """
-    held = getattr(model, "_jax_state", None)
-    if held:
-        return list(held["trainable_variables"]), list(held["non_trainable_variables"])
-    kinds = (model.trainable_variables, model.non_trainable_variables)
-    trainable, non_trainable = ([variable.value for variable in kind] for kind in kinds)
-    return trainable, non_trainable
+    owners = [part_of(optimizer, v) for v in variables]
+    clipped = list(gradients)
+    for part in dict.fromkeys(owners):
+        mine = [i for i, owner in enumerate(owners) if owner is part]
+        consumed = part._clip_gradients([gradients[i] for i in mine])
+        for i, gradient in zip(mine, consumed, strict=True):
+            clipped[i] = gradient
+    return clipped

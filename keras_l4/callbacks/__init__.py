@@ -5,7 +5,15 @@ from keras_l4.callbacks.effective_learning_rates import EffectiveLearningRates
 from keras_l4.callbacks.gradient_norms import GradientNorms
 from keras_l4.callbacks.nonfinite_monitor import NonFiniteMonitor
 from keras_l4.callbacks.training_diagnostics import TrainingDiagnostics
+from keras_l4.callbacks.watch import Watch, watch
 
 guard_fit()
 
-__all__ = ["EffectiveLearningRates", "GradientNorms", "NonFiniteMonitor", "TrainingDiagnostics"]
+__all__ = [
+    "EffectiveLearningRates",
+    "GradientNorms",
+    "NonFiniteMonitor",
+    "TrainingDiagnostics",
+    "Watch",
+    "watch",
+]

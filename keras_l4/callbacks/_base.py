@@ -13,7 +13,9 @@ import keras
 from keras_l4 import backend
 from keras_l4.callbacks._observers import Observer
 from keras_l4.callbacks._options import CommonArguments, Options
+from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._session import Session
+from keras_l4.callbacks._trace import trace_of
 from keras_l4.recorder.block import StepBlock
 from keras_l4.recorder.notes import Note
 
@@ -49,6 +51,11 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
         for observer in self._observers:
             observer.observe(block, self)
 
+    def begin_epoch(self) -> None:
+        """The observers start anew."""
+        for observer in self._observers:
+            observer.begin_epoch()
+
     @property
     def takes_notes(self) -> bool:
         """Whether an observer wants to know about the model and its data."""
@@ -69,29 +76,46 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
         if self.options.verbose:
             print(f"\nkeras_l4: {message}", flush=True)
 
+    @property
+    def scales_loss(self) -> bool:
+        """Whether steps may be skipped by dynamic loss scaling."""
+        return isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer)
+
     def stop_training(self) -> None:
         """Makes `fit` end after this batch."""
         self._model.stop_training = True
 
     def set_model(self, model: Any) -> None:
         """Waits for the training of `model`, together with the callbacks beside it."""
-        super().set_model(model)
         if not model.compiled:
             raise ValueError(
                 f"{type(self).__name__} was given a model that is not compiled. Call "
                 "model.compile(optimizer=..., loss=...) before fit."
             )
-        self._optimizer = self.options.optimizer or model.optimizer
+        self.meet(model)
         waiting = _waiting.setdefault(self._optimizer, [])
         if self not in waiting:
             waiting.append(self)
         # A fit that fails before training begins must not leave them to the next one.
         backend.on_fit_exit(self._stop_waiting)
 
+    def meet(self, model: Any) -> Any:
+        """The optimizer of `model` that is to be recorded."""
+        super().set_model(model)
+        self._optimizer = self.options.optimizer or model.optimizer
+        return self._optimizer
+
     def on_train_begin(self, logs: Any = None) -> None:
         waiting = _waiting.pop(self._optimizer, [])
         if waiting:
-            session = Session(self._model, self._optimizer, waiting)
+            model, optimizer = self._model, self._optimizer
+            plan = Plan.of(
+                [callback.options for callback in waiting],
+                name="" if optimizer is model.optimizer else optimizer.name,
+                steps_per_execution=model.steps_per_execution,
+                xla=bool(model.jit_compile),
+            )
+            session = Session(plan, model, optimizer, trace_of(model), waiting)
             for callback in waiting:
                 callback._session = session
 
@@ -106,8 +130,7 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if session := self._led():
             session.begin_epoch(epoch)
-        for observer in self._observers:
-            observer.begin_epoch()
+        self.begin_epoch()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if session := self._led():

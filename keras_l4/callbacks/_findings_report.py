@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from keras_l4.callbacks._attempts import Attempts
+from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._observers import Observer
 from keras_l4.recorder.block import StepBlock
 from keras_l4.recorder.facts import ModelFacts
@@ -33,7 +33,7 @@ class FindingsReport(Observer):
     def __init__(self, rules: Rules | None) -> None:
         self.takes_notes = rules is not None
         self._judge = None if rules is None else Judge(rules)
-        self._attempt = Attempts()
+        self._fuse = Fuse()
         self._history = History()
         self._findings: tuple[Finding, ...] = ()
         self._is_stale = False
@@ -89,4 +89,4 @@ class FindingsReport(Observer):
         self._next_time = end + max(_SECONDS, (end - begin) / _SHARE)
 
     def _switch_off(self, code: str, error: Exception) -> None:
-        self._attempt.switch_off(f"rule {code}", error)
+        self._fuse.blow(f"rule {code}", error)

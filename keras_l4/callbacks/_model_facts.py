@@ -124,7 +124,7 @@ def _numbers(optimizer: Any) -> dict[str, float]:
 
 def _loss(model: Any) -> tuple[str, bool]:
     """Name of the only loss function, and whether it wants logits."""
-    loss = model.loss
+    loss = model.loss if model.compiled else None
     if isinstance(loss, (list, tuple, dict)) or loss is None:
         return "", False
     loss = keras.losses.get(loss)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.loss_scale import LossScaleStall, StallWatch
 from keras_l4.recorder.nonfinite import NonFinite, nonfinite_events
 from keras_l4.recorder.notes import Note
 
@@ -65,6 +66,9 @@ class MeanGradientNorm(Observer):
 class NonFiniteReport(Observer):
     """`num_nonfinite`: the epoch's steps with a non-finite gradient; and a word on the first.
 
+    A step that loss scaling skips did no harm, and is how it finds its scale: it is an event, but
+    nothing is done about it.
+
     Args:
         action: What to do about it.
 
@@ -84,33 +88,72 @@ class NonFiniteReport(Observer):
         self._num_nonfinite = 0
 
     def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
-        events = nonfinite_events(block)
-        self.events += events
-        self._num_nonfinite += len({e.step for e in events if e.kind != "overflow"})
+        found = nonfinite_events(block)
+        self.events += found
+        self._num_nonfinite += len({e.step for e in found if e.kind != "overflow"})
+        events = [event for event in found if not event.skipped]
         if not events:
             return
         goes_on = self._last_step is not None and events[0].step <= self._last_step + 1
         self._last_step = events[-1].step
         if not goes_on:
-            self._act(events, int(block.steps[-1]), callback)
+            self._tell(events, int(block.steps[-1]), callback)
 
-    def _act(
-        self, events: tuple[NonFinite, ...], read_at: int, callback: RecordingCallback
-    ) -> None:
+    def _tell(self, events: Sequence[NonFinite], read_at: int, callback: RecordingCallback) -> None:
         first = events[0]
         others = sum(e.step == first.step for e in events) - 1
         message = f"{first}" + (f", and {others} more variables" if others else "")
-        if self._action == "warn":
-            callback.say(message + ".")
-            return
-        message += (
-            f'. action="{self._action}" takes effect now, after step {read_at}: the weights since '
-            f"step {first.step} are not protected."
+        consequence = (
+            f"takes effect now, after step {read_at}: the weights since step {first.step} are not "
+            "protected."
         )
-        if self._action == "raise":
-            raise FloatingPointError(message)
-        callback.say(message)
-        callback.stop_training()
+        act(self._action, message, consequence, callback)
 
     def epoch_logs(self) -> Mapping[str, float]:
         return {"num_nonfinite": self._num_nonfinite}
+
+
+class SkippedSteps(Observer):
+    """`num_skipped_steps`: the epoch's steps that loss scaling skipped; and a word on a stall.
+
+    Args:
+        action: What to do about a stall.
+    """
+
+    def __init__(self, action: Action) -> None:
+        self._action = action
+        self._watch = StallWatch()
+        self._scales_loss = False
+        self.stalls: list[LossScaleStall] = []
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        self._num_skipped = 0
+
+    def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
+        self._scales_loss = callback.scales_loss
+        self._num_skipped += int(np.count_nonzero(block.skipped))
+        stalls = self._watch.observe(block)
+        self.stalls += stalls
+        for stall in stalls:
+            consequence = f"takes effect now, after step {block.steps[-1]}."
+            act(self._action, str(stall), consequence, callback)
+
+    def epoch_logs(self) -> Mapping[str, float]:
+        return {"num_skipped_steps": self._num_skipped} if self._scales_loss else {}
+
+
+def act(action: Action, message: str, consequence: str, callback: RecordingCallback) -> None:
+    """Says what was found, and does what was asked for in that case.
+
+    Raises:
+        FloatingPointError: `action` is `"raise"`.
+    """
+    if action == "warn":
+        callback.say(message + ".")
+        return
+    whole = f'{message}. action="{action}" {consequence}'
+    if action == "raise":
+        raise FloatingPointError(whole)
+    callback.say(whole)
+    callback.stop_training()

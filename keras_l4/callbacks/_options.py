@@ -15,8 +15,8 @@ from keras_l4.recorder.block import By, StepBlock
 Hook = Callable[[StepBlock], object]
 
 
-class CommonArguments(TypedDict, total=False):
-    """Keyword arguments that every callback takes; `Options` says what they are."""
+class LoopArguments(TypedDict, total=False):
+    """Keyword arguments that make sense without `fit`, too; `Options` says what they are."""
 
     every: int
     flush_every: int
@@ -24,11 +24,16 @@ class CommonArguments(TypedDict, total=False):
     include: str | None
     exclude: str | None
     by: By
-    optimizer: Any
     hooks: Sequence[Hook]
+    verbose: int
+
+
+class CommonArguments(LoopArguments, total=False):
+    """Keyword arguments that every callback takes; `Options` says what they are."""
+
+    optimizer: Any
     histogram_freq: int
     look_at_data: bool
-    verbose: int
 
 
 @dataclass(frozen=True, kw_only=True)

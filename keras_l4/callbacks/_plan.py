@@ -38,15 +38,24 @@ class Plan:
     xla: bool
 
     @classmethod
-    def of(cls, options: Sequence[Options], model: Any, optimizer: Any) -> Plan:
-        """Raises a ValueError where the callbacks contradict each other."""
+    def of(
+        cls, options: Sequence[Options], *, name: str, steps_per_execution: int, xla: bool
+    ) -> Plan:
+        """What these options have in common.
+
+        Args:
+            options: Those of the callbacks.
+            name: Folder of the run in `diagnostics`; empty for that folder itself.
+            steps_per_execution: Steps between two calls of the callbacks.
+            xla: Whether XLA compiles the step.
+
+        Raises:
+            ValueError: The callbacks contradict each other.
+        """
         log_dir = _agreed("log_dir", [_absolute(o.log_dir) for o in options], None)
-        folder = None if log_dir is None else Path(log_dir) / "diagnostics"
-        if folder is not None and optimizer is not model.optimizer:
-            folder /= optimizer.name
         histogram_freqs = [o.histogram_freq for o in options if o.histogram_freq]
         return cls(
-            run_dir=folder,
+            run_dir=None if log_dir is None else Path(log_dir) / "diagnostics" / name,
             every=min(o.every for o in options),
             flush_every=min(o.flush_every for o in options),
             update_freq=min(o.update_freq for o in options),
@@ -54,8 +63,8 @@ class Plan:
             exclude=_agreed("exclude", [o.exclude for o in options], None),
             by=_agreed("by", [o.by for o in options], "layer"),
             histogram_freq=min(histogram_freqs, default=0),
-            steps_per_execution=model.steps_per_execution,
-            xla=bool(model.jit_compile),
+            steps_per_execution=steps_per_execution,
+            xla=xla,
         )
 
     def settings(self, quantities: tuple[str, ...]) -> Settings:

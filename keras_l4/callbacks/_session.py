@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_l4 import backend
-from keras_l4.callbacks._attempts import Attempts
 from keras_l4.callbacks._calendar import Calendar
+from keras_l4.callbacks._filing import Filing
+from keras_l4.callbacks._fuse import Fuse, warn
 from keras_l4.callbacks._histograms import histograms
 from keras_l4.callbacks._plan import Plan
-from keras_l4.callbacks._trace import trace_of
+from keras_l4.callbacks._switch import Switch
 from keras_l4.callbacks._witness import Witness
-from keras_l4.events import BlockWriter, last_step
-from keras_l4.quantities import registry
 from keras_l4.recorder.assembly import assemble
 from keras_l4.recorder.block import StepBlock
 from keras_l4.recorder.notes import Note
@@ -25,69 +24,73 @@ if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
 
 SECONDS_BETWEEN_READS = 5.0
-WRITING = "writing event files"
 
 
 class Session:
     """Records one optimizer during one `fit`: one recorder, one reader, one writer.
 
     Args:
+        plan: What the members agree on.
         model: The model that is trained.
         optimizer: The optimizer that is recorded.
+        switch: Makes it record.
         members: The callbacks that share the session.
 
     Raises:
-        ValueError: The callbacks contradict each other, or leave nothing to record.
+        ValueError: The callbacks leave nothing to record, or another session writes there.
     """
 
-    def __init__(self, model: Any, optimizer: Any, members: Sequence[RecordingCallback]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        model: Any,
+        optimizer: Any,
+        switch: Switch,
+        members: Sequence[RecordingCallback],
+    ) -> None:
         self.members = members
         self.is_open = True
-        self._plan = Plan.of([m.options for m in members], model, optimizer)
-        self._optimizer = optimizer
-        self._trace = trace_of(model)
-        self._attempt = Attempts()
+        self._plan, self._optimizer, self._switch = plan, optimizer, switch
+        self._fuse = Fuse()
         self._reader: Reader | None = None
         self._calendar: Calendar | None = None
         self._chunk: Chunk | None = None
-        self._epoch = 0
-        self._pending = 0
+        self._epoch = self._pending = 0
         self._started = False
         self._read_at = time.monotonic()
-        self._last_step = 0
-        self._writer = self._attempt(WRITING, self._open_writer)
-        self._last_step = max(self._last_step, int(optimizer.iterations))
-        self._witness = Witness(model, optimizer, members, self._attempt, self._take_note)
+        self._filing = Filing(plan, optimizer, self._fuse)
+        self._last_step = max(self._filing.previous_step, int(optimizer.iterations))
+        self._witness = Witness(model, optimizer, members, self._fuse, self._take_note)
         backend.on_fit_exit(self.close)
         quantities = dict.fromkeys(name for m in members for name in m.quantities)
         self._witness.meet(self._last_step)
-        self._trace.start(optimizer, self._plan.settings(tuple(quantities)))
+        self._switch.start(optimizer, self._plan.settings(tuple(quantities)))
         self._meet_recorder()
 
-    def _open_writer(self) -> BlockWriter | None:
-        plan = self._plan
-        if plan.run_dir is None:
-            return None
-        self._last_step = last_step(plan.run_dir)
-        units = {name: quantity.unit for name, quantity in registry().items()}
-        return BlockWriter(plan.run_dir, update_freq=plan.update_freq, by=plan.by, units=units)
+    @property
+    def saw_steps(self) -> bool:
+        """Whether any step was read so far."""
+        return self._chunk is not None
 
     def _meet_recorder(self) -> None:
         """A model that is built by its first batch has a recorder only after that."""
-        recorder = self._trace.recorder(self._optimizer)
+        recorder = self._switch.recorder(self._optimizer)
         if self._reader is not None or recorder is None:
             return
         self._reader = Reader(recorder)
+        if overwritten := recorder.layout.overwritten:
+            self.members[0].say(
+                f"not recorded: {', '.join(overwritten)}. They are set to what stands for their "
+                "gradient."
+            )
         if not self._started:
             self._reader.skip()
-        first_step = self._last_step + 1
-        self._calendar = Calendar(first_step, self._reader.num_rows)
+        self._calendar = Calendar(self._last_step + 1, self._reader.num_rows)
         self._calendar.begin_epoch(self._epoch, self._reader.num_calls)
         self._witness.meet(self._last_step)
 
     def _take_note(self, note: Note) -> None:
-        if self._writer is not None:
-            self._attempt(WRITING, functools.partial(self._writer.write_note, note))
+        self._filing.write_note(note)
         for member in self.members:
             member.note(note)
 
@@ -104,7 +107,7 @@ class Session:
         if self._pending >= self._plan.flush_every or late:
             self.flush()
         elif self._reader is not None and self._a_sample_waits(self._reader.num_rows):
-            self._attempt("reading samples", self._reader.read_samples)
+            self._fuse.attempt("reading samples", self._reader.read_samples)
         self._pending += self._plan.steps_per_execution
         self._started = True
 
@@ -124,7 +127,7 @@ class Session:
         self._meet_recorder()
         self._read_at = time.monotonic()
         self._pending = 0
-        block = self._attempt("reading the recorder", self._read)
+        block = self._fuse.attempt("reading the recorder", self._read)
         if block is not None:
             self._deliver(block)
 
@@ -136,21 +139,21 @@ class Session:
             return None
         self._chunk = chunk
         if chunk.num_lost:
-            self._attempt.warn(
+            warn(
                 f"{chunk.num_lost} steps before row {chunk.first} were overwritten before they "
                 "were read: the optimizer was called more often than once a batch. Set "
-                "flush_every to the number of steps between two batches that callbacks see."
+                "flush_every to the number of steps between two batches that callbacks see, or "
+                "call step() after each step of a loop of your own."
             )
         layout = self._reader.recorder.layout
-        return assemble(self._optimizer.name, layout, chunk, self._calendar, self._attempt)
+        return assemble(self._optimizer.name, layout, chunk, self._calendar, self._fuse.attempt)
 
     def _deliver(self, block: StepBlock) -> None:
         self._last_step = int(block.steps[-1])
-        if self._writer is not None:
-            self._attempt(WRITING, functools.partial(self._writer.write, block))
+        self._filing.write(block)
         for member in self.members:
             for hook in member.options.hooks:
-                self._attempt(f"hook {hook!r}", functools.partial(hook, block))
+                self._fuse.attempt(f"hook {hook!r}", functools.partial(hook, block))
         for member in self.members:
             member.observe(block)
 
@@ -160,20 +163,19 @@ class Session:
         self._witness.end_epoch(self._last_step, epoch, logs)
         every = self._plan.histogram_freq
         if every and (epoch + 1) % every == 0:
-            self._attempt("writing histograms", self._write_histograms)
+            self._fuse.attempt("writing histograms", self._write_histograms)
 
     def _write_histograms(self) -> None:
-        if self._chunk and self._reader and self._writer:
+        if self._chunk and self._reader:
             values = histograms(self._reader.recorder, self._chunk)
-            self._writer.write_histograms(self._last_step, values)
+            self._filing.write_histograms(self._last_step, values)
 
     def finish(self) -> None:
-        """`fit` came to its end: a last look, and the last word of the callbacks."""
+        """Training came to its end: a last look, and the last word of the callbacks."""
         self.flush()
         self._witness.finish(self._last_step)
-        text = "\n\n".join(filter(None, [member.end_training() for member in self.members]))
-        if text and self._writer is not None:
-            self._attempt(WRITING, functools.partial(self._writer.write_findings, text))
+        last_words = [member.end_training() for member in self.members]
+        self._filing.write_findings("\n\n".join(filter(None, last_words)))
         self.close()
 
     def close(self) -> None:
@@ -184,13 +186,5 @@ class Session:
         try:
             self.flush()
         finally:
-            self._trace.stop(self._optimizer)
-            if self._writer is not None:
-                self._close_writer(self._writer)
-
-    def _close_writer(self, writer: BlockWriter) -> None:
-        # Also one that failed: its file is still open.
-        try:
-            writer.close()
-        except OSError as error:
-            self._attempt.switch_off(WRITING, error)
+            self._switch.stop(self._optimizer)
+            self._filing.close()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_l4.callbacks._attempts import Attempts
 from keras_l4.callbacks._data import Data
+from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._model_facts import model_facts
 from keras_l4.callbacks._probe import Probe
 from keras_l4.recorder.facts import ModelFacts
@@ -27,7 +27,7 @@ class Witness:
         optimizer: The optimizer that is recorded.
         members: The callbacks: it looks only if one takes notes, and at the data only if all
             of those allow it.
-        attempt: Runs what may fail.
+        fuse: Runs what may fail.
         deliver: Gets every note.
     """
 
@@ -36,16 +36,16 @@ class Witness:
         model: Any,
         optimizer: Any,
         members: Sequence[RecordingCallback],
-        attempt: Attempts,
+        fuse: Fuse,
         deliver: Callable[[Note], None],
     ) -> None:
         self._model = model
         self._optimizer = optimizer
-        self._attempt = attempt
+        self._fuse = fuse
         self._deliver = deliver
         takers = [member for member in members if member.takes_notes]
         with_data = bool(takers) and all(taker.options.look_at_data for taker in takers)
-        self._data = attempt(_LOOKING, Data.of_fit) if with_data else None
+        self._data = fuse.attempt(_LOOKING, Data.of_fit) if with_data else None
         self._probe: Probe | None = None
         self._iterations = int(optimizer.iterations)
         self._is_wanted = bool(takers)
@@ -76,7 +76,7 @@ class Witness:
         self._note(functools.partial(self._look, step))
 
     def _note(self, look: Callable[[], Note | None]) -> None:
-        note = self._attempt(_LOOKING, look)
+        note = self._fuse.attempt(_LOOKING, look)
         if note is not None:
             self._deliver(note)
 

@@ -6,8 +6,9 @@ import os
 from typing import Unpack
 
 from keras_l4.callbacks._base import RecordingCallback
-from keras_l4.callbacks._observers import Action, NonFiniteReport
+from keras_l4.callbacks._observers import Action, NonFiniteReport, SkippedSteps
 from keras_l4.callbacks._options import CommonArguments
+from keras_l4.recorder.loss_scale import LossScaleStall
 from keras_l4.recorder.nonfinite import NonFinite
 
 
@@ -15,7 +16,9 @@ class NonFiniteMonitor(RecordingCallback):
     """Names the step, epoch, batch and variable of NaN and Inf in gradients, and how many.
 
     It counts at every step, also of those inside of one execution, and also where the loss
-    stays finite. `num_nonfinite`, the number of such steps, joins the `logs` of the epoch.
+    stays finite. `num_nonfinite`, the number of such steps, joins the `logs` of the epoch; with a
+    `LossScaleOptimizer` so does `num_skipped_steps`. A step that loss scaling skipped is an event,
+    too, but nothing is done about it, unless ten in a row are skipped or the scale falls below 1.
 
     Args:
         log_dir: Event files go to `<log_dir>/diagnostics`; None writes none.
@@ -42,10 +45,15 @@ class NonFiniteMonitor(RecordingCallback):
         action: Action = "warn",
         **options: Unpack[CommonArguments],
     ) -> None:
-        self._report = NonFiniteReport(action)
-        super().__init__(log_dir, [self._report], **options)
+        self._report, self._skipped = NonFiniteReport(action), SkippedSteps(action)
+        super().__init__(log_dir, [self._report, self._skipped], **options)
 
     @property
     def events(self) -> tuple[NonFinite, ...]:
         """What was seen so far, in order of steps, then forward order."""
         return tuple(self._report.events)
+
+    @property
+    def stalls(self) -> tuple[LossScaleStall, ...]:
+        """Where loss scaling stalled so far, in order of steps."""
+        return tuple(self._skipped.stalls)

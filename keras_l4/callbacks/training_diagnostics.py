@@ -8,9 +8,10 @@ from typing import Unpack
 
 from keras_l4.callbacks._base import RecordingCallback
 from keras_l4.callbacks._findings_report import FindingsReport
-from keras_l4.callbacks._observers import Action, MeanGradientNorm, NonFiniteReport
+from keras_l4.callbacks._observers import Action, MeanGradientNorm, NonFiniteReport, SkippedSteps
 from keras_l4.callbacks._options import CommonArguments
 from keras_l4.quantities import registry
+from keras_l4.recorder.loss_scale import LossScaleStall
 from keras_l4.recorder.nonfinite import NonFinite
 from keras_l4.rules import Finding, Rules
 
@@ -70,15 +71,20 @@ class TrainingDiagnostics(RecordingCallback):
         **options: Unpack[CommonArguments],
     ) -> None:
         self.quantities = _known(quantities)
-        self._report = NonFiniteReport(action)
+        self._report, self._skipped = NonFiniteReport(action), SkippedSteps(action)
         self._judgement = FindingsReport(rules)
-        observers = [MeanGradientNorm(), self._report, self._judgement]
+        observers = [MeanGradientNorm(), self._report, self._skipped, self._judgement]
         super().__init__(log_dir, observers, **options)
 
     @property
     def events(self) -> tuple[NonFinite, ...]:
         """NaN and Inf seen so far, in order of steps, then forward order."""
         return tuple(self._report.events)
+
+    @property
+    def stalls(self) -> tuple[LossScaleStall, ...]:
+        """Where loss scaling stalled so far, in order of steps."""
+        return tuple(self._skipped.stalls)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

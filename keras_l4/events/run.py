@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_l4.events.locate import find_run
-from keras_l4.events.reader import contents, event_files
-from keras_l4.events.segments import concatenate, interleave, join
+from keras_l4.events.reader import event_files
+from keras_l4.events.segments import concatenate, interleave, read
 from keras_l4.recorder.block import By, Series, StepBlock, Variable
 from keras_l4.recorder.history import Record, record_of
+from keras_l4.recorder.loss_scale import LossScaleStall, StallWatch
 from keras_l4.recorder.nonfinite import NonFinite, nonfinite_events
 from keras_l4.recorder.notes import Note
 
@@ -30,8 +31,7 @@ class Run:
         blocks: What was measured, at least one block; steps strictly increase.
         num_superseded: Number of steps left out because the run was resumed from an older
             checkpoint, or begun anew, in the same folder.
-        notes: What is known beside the steps, in the order of writing: `ModelFacts`, `Response`
-            and `EpochLogs` of `keras_l4.recorder.notes`.
+        notes: What is known beside the steps, as it was written: see `keras_l4.recorder.notes`.
     """
 
     blocks: tuple[StepBlock, ...]
@@ -62,6 +62,12 @@ class Run:
     def events(self) -> tuple[NonFinite, ...]:
         """Every non-finite gradient, and every gradient norm that overflowed, by step."""
         return tuple(event for block in self.blocks for event in nonfinite_events(block))
+
+    @cached_property
+    def stalls(self) -> tuple[LossScaleStall, ...]:
+        """Where loss scaling skipped ten steps in a row or fell below 1, by step."""
+        watch = StallWatch()
+        return tuple(stall for block in self.blocks for stall in watch.observe(block))
 
     @cached_property
     def steps(self) -> np.ndarray:
@@ -110,10 +116,8 @@ class Run:
 
     @cached_property
     def record(self) -> Record:
-        """What rules read: the last of the runs in the folder, thinned out if it is long."""
-        record = record_of(interleave(self.blocks, self.notes))
-        assert record is not None, "a run has at least one block"
-        return record
+        """What rules read: the last run in the folder, thinned out if it is long."""
+        return record_of(interleave(self.blocks, self.notes))
 
     def series(self, quantity: str, by: By = "layer") -> Series:
         """One quantity over the run.
@@ -186,14 +190,10 @@ def load(log_dir: str | os.PathLike[str], optimizer: str | None = None) -> Run:
         ValueError: It holds no run, more than one, or one of which nothing was written yet.
     """
     folder = find_run(Path(log_dir), optimizer)
-    segments = [list(contents(path)) for path in event_files(folder)]
-    kept, num_superseded = join(
-        [item for item in segment if isinstance(item, StepBlock)] for segment in segments
-    )
+    kept, num_superseded, notes = read(event_files(folder))
     if not kept:
         raise ValueError(
             f"{folder} has an event file of keras_l4, but nothing has been flushed to it yet. "
             "Try again after the first steps, or pass a smaller `flush_every`."
         )
-    notes = (i for segment in segments for i in segment if not isinstance(i, StepBlock))
-    return Run(tuple(kept), num_superseded, tuple(notes))
+    return Run(tuple(kept), num_superseded, notes)

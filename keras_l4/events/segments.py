@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from keras_l4.events.reader import contents
 from keras_l4.recorder.block import Series, StepBlock
 from keras_l4.recorder.facts import ModelFacts
 from keras_l4.recorder.notes import Note
 from keras_l4.recorder.selection import select
+
+
+def read(files: Iterable[Path]) -> tuple[list[StepBlock], int, tuple[Note, ...]]:
+    """What `join` gives of these files, which are the segments of a run, and their notes."""
+    segments = [list(contents(path)) for path in files]
+    kept, num_superseded = join(
+        [item for item in segment if isinstance(item, StepBlock)] for segment in segments
+    )
+    notes = (item for segment in segments for item in segment if not isinstance(item, StepBlock))
+    return kept, num_superseded, tuple(notes)
 
 
 def join(segments: Iterable[Sequence[StepBlock]]) -> tuple[list[StepBlock], int]:

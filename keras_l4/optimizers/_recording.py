@@ -82,6 +82,13 @@ class Recording(keras.optimizers.Optimizer):
         stateless_apply = super().stateless_apply
         with self._paused() as recorder:
             watched, own = self._trainable_variables, self.variables
+            if len(optimizer_variables) == len(own):
+                raise ValueError(
+                    f"stateless_apply of the optimizer {self.name!r} was given the "
+                    f"{len(own)} variables that it has when it does not record. Read "
+                    "optimizer.variables after keras_l4.watch was entered: the record travels "
+                    "with them."
+                )
 
             def update() -> None:
                 held = optimizer_variables[: len(own)]

@@ -21,9 +21,7 @@ class AdagradRate(AdaptiveRate):
     G starts at `initial_accumulator_value`. Duchi, Hazan, Singer 2011.
     """
 
-    recursive = True
-
-    def second_moments(self, indices: Sequence[int]) -> list[Any]:
+    def second_moments(self, indices: Sequence[int], before: Sequence[Any]) -> list[Any]:
         # Keras has no public name for a slot.
         return [self.optimizer._accumulators[i] for i in indices]
 

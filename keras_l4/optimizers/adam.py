@@ -22,17 +22,15 @@ class AdamRate(AdaptiveRate):
     Kingma & Ba 2015; Reddi, Kale, Kumar 2018; Loshchilov & Hutter 2019.
     """
 
-    @property
-    def recursive(self) -> bool:
-        return not self.optimizer.amsgrad
-
-    def second_moments(self, indices: Sequence[int]) -> list[Any]:
+    def second_moments(self, indices: Sequence[int], before: Sequence[Any]) -> list[Any]:
         # Keras has no public name for a slot; it calls the second moment a velocity.
         amsgrad = self.optimizer.amsgrad
         slots = self.optimizer._velocity_hats if amsgrad else self.optimizer._velocities
         return [slots[i] for i in indices]
 
     def advance(self, mean: Any, mean_square: Any) -> Any:
+        if self.optimizer.amsgrad:
+            return None
         return self.optimizer.beta_2 * mean + (1 - self.optimizer.beta_2) * mean_square
 
     def rate(self, learning_rate: np.ndarray, t: np.ndarray, statistic: np.ndarray) -> np.ndarray:

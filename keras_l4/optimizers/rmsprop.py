@@ -22,11 +22,7 @@ class RMSpropRate(AdaptiveRate):
     Centered: v - m² in place of v, NaN where v - m² + ε < 0. Tieleman & Hinton 2012, lecture 6e.
     """
 
-    @property
-    def recursive(self) -> bool:
-        return not self.optimizer.centered
-
-    def second_moments(self, indices: Sequence[int]) -> list[Any]:
+    def second_moments(self, indices: Sequence[int], before: Sequence[Any]) -> list[Any]:
         # Keras has no public name for a slot; it calls the second moment a velocity.
         velocities = [self.optimizer._velocities[i] for i in indices]
         if not self.optimizer.centered:
@@ -35,6 +31,8 @@ class RMSpropRate(AdaptiveRate):
         return [v - ops.square(m) for v, m in zip(velocities, means, strict=True)]
 
     def advance(self, mean: Any, mean_square: Any) -> Any:
+        if self.optimizer.centered:
+            return None
         return self.optimizer.rho * mean + (1 - self.optimizer.rho) * mean_square
 
     def rate(self, learning_rate: np.ndarray, t: np.ndarray, statistic: np.ndarray) -> np.ndarray:

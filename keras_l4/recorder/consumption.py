@@ -19,12 +19,14 @@ class Taken:
         gradients: Of the unscaled loss, averaged over micro-steps, before clipping; empty for a
             variable that the loss does not reach.
         consumed: Gives them after clipping; None where nothing is clipped.
+        is_first: Whether this call is the first of its update.
         is_update: Whether this call updates the weights; a micro-step does not.
         all_dense: Whether none of them is sparse or missing.
     """
 
     gradients: list[Any]
     consumed: Callable[[], list[Any]] | None
+    is_first: Any
     is_update: Any
     all_dense: bool
 
@@ -45,32 +47,52 @@ class Consumption:
         self.optimizer = optimizer
         self.inner = backend.inner_optimizer(optimizer)
         self._xla = xla
-        self._all = list(variables)
+        self._built_with = list(variables)
+        self._num_watchable = sum(not backend.is_overwritten(self.inner, v) for v in variables)
         self.variables = [variables[i] for i in positions]
         self.slots = [backend.variable_index(self.inner, v) for v in self.variables]
+        self._micro_steps = backend.accumulation_steps(self.inner)
 
     def of(self, grads: Sequence[Any], variables: Sequence[Any] | None) -> Taken:
         """The gradients of this call, in the order of the recorded variables."""
-        pairs = zip(variables or self._all, grads, strict=True)
-        given = [(v, g) for v, g in pairs if g is not None]
+        given = self._given(grads, variables)
         whole = self._whole(given)
         keys = [self._key(v) for v, _ in given]
         consumed = None
         if backend.clips(self.inner):
-            consumed = lambda: self._pick(keys, backend.clip(self.inner, whole))  # noqa: E731
+            clipped = [v for v, _ in given]
+            consumed = lambda: self._pick(keys, backend.clip(self.inner, whole, clipped))  # noqa: E731
         gradients = self._pick(keys, whole)
-        dense = not any(backend.is_sparse(g) for _, g in given) and len(given) == len(self._all)
-        return Taken(gradients, consumed, self._is_update(), dense)
+        dense = (
+            not any(backend.is_sparse(g) for _, g in given) and len(given) == self._num_watchable
+        )
+        return Taken(gradients, consumed, self._is_nth(1), self._is_nth(0), dense)
+
+    @property
+    def keeps_micro_steps(self) -> bool:
+        """Whether an update may add up micro-steps that were not finite.
+
+        Dynamic loss scaling does not let them in: each has a row of its own.
+        """
+        return self._micro_steps > 1 and self.inner is self.optimizer
 
     def clock(self) -> list[Any]:
         """Nominal learning rate and loss scale of the step that begins, scalars."""
         scale = backend.loss_scale(self.optimizer)
-        return [self.inner.learning_rate, 1.0 if scale is None else scale]
+        return [backend.learning_rate(self.inner), 1.0 if scale is None else scale]
 
     def raw_iterations(self) -> Any:
         """Counts the calls that were not skipped."""
         # A sum is a new tensor: torch counts in place.
         return ops.convert_to_tensor(backend.raw_iterations(self.inner)) + 0
+
+    def _given(
+        self, grads: Sequence[Any], variables: Sequence[Any] | None
+    ) -> list[tuple[Any, Any]]:
+        pairs = zip(self._built_with if variables is None else variables, grads, strict=True)
+        return [
+            (v, g) for v, g in pairs if g is not None and not backend.is_overwritten(self.inner, v)
+        ]
 
     def _key(self, variable: Any) -> Any:
         return backend.variable_key(self.inner, variable)
@@ -85,14 +107,16 @@ class Consumption:
         scale = backend.loss_scale(self.optimizer)
         if scale is not None:
             gradients = [g / ops.cast(scale, g.dtype) for g in gradients]
-        if not self.inner.gradient_accumulation_steps:
+        if self._micro_steps == 1:
             return gradients
         held = backend.accumulators(self.inner, [v for v, _ in given])
-        steps = self.inner.gradient_accumulation_steps
         return [
-            (g + backend.value(a, self._xla)) / steps for g, a in zip(gradients, held, strict=True)
+            (g + backend.value(a, self._xla)) / self._micro_steps
+            for g, a in zip(gradients, held, strict=True)
         ]
 
-    def _is_update(self) -> Any:
-        steps = self.inner.gradient_accumulation_steps
-        return ops.equal((self.raw_iterations() + 1) % steps, 0) if steps else True
+    def _is_nth(self, n: int) -> Any:
+        """Whether this call is the n-th of its update, the 0-th being the last."""
+        if self._micro_steps == 1:
+            return True
+        return ops.equal((self.raw_iterations() + 1) % self._micro_steps, n)

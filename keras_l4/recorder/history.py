@@ -26,7 +26,7 @@ class Record:
         batch_loss: `float64[steps]`: the loss of the batches since the step before it that was
             seen, NaN where none was. Keras shows means over the epoch.
         num_steps: Number of steps of the run.
-        events: The first non-finite gradients.
+        events: The first non-finite gradients, of steps that were not skipped.
         facts: Facts about the model, if they are known.
         responses: Answers to the fixed batch, in order.
         epochs: What Keras showed, in order.
@@ -115,7 +115,9 @@ class History:
     def _add_block(self, block: StepBlock) -> None:
         if self._kept and self._kept[-1].block.variables != block.variables:
             self._begin_anew(self.facts)
-        self._events += nonfinite_events(block)[: _MOST_EVENTS - len(self._events)]
+        # A step that loss scaling skipped did no harm.
+        events = [event for event in nonfinite_events(block) if not event.skipped]
+        self._events += events[: _MOST_EVENTS - len(self._events)]
         look = np.full(len(block), -1)
         rows = np.flatnonzero(block.sampled)
         look[rows] = self._num_looks + np.arange(len(rows))
@@ -177,9 +179,16 @@ def _as_written(block: StepBlock) -> StepBlock:
     return replace(block, values=values, layer_values=layer_values)
 
 
-def record_of(items: Iterable[StepBlock | Note]) -> Record | None:
-    """The record of a whole run."""
+def record_of(items: Iterable[StepBlock | Note]) -> Record:
+    """The record of a whole run, which has at least one block.
+
+    Raises:
+        ValueError: It has none.
+    """
     history = History()
     for item in items:
         history.add(item)
-    return history.record()
+    record = history.record()
+    if record is None:
+        raise ValueError("record_of was given no block: nothing was recorded, or not flushed yet.")
+    return record

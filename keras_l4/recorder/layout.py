@@ -63,12 +63,16 @@ class Layout:
 
     A row of floats is `every` columns of `[variables]`, the clock, then `closer` columns; a row
     of integers is the index, then `counts` columns.
+
+    `overwritten` names what is not recorded: variables that are set to what stands for their
+    gradient, such as the scales of float8.
     """
 
     variables: tuple[Variable, ...]
     quantities: tuple[Quantity, ...]
     with_second_moments: bool
     with_gradients: bool
+    overwritten: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -77,7 +81,11 @@ class Layout:
         """The layout, and the positions in `variables` of those that are recorded."""
         described = describe(variables)
         paths = [v.path for v in described]
-        positions = selected(paths, settings.include, settings.exclude)
+        overwritten = tuple(
+            path for path, v in zip(paths, variables, strict=True) if v.overwrite_with_gradient
+        )
+        chosen = selected(paths, settings.include, settings.exclude)
+        positions = [i for i in chosen if paths[i] not in overwritten]
         if not positions:
             raise ValueError(
                 f"include={settings.include!r} and exclude={settings.exclude!r} leave no variable "
@@ -85,7 +93,8 @@ class Layout:
             )
         recorded = tuple(described[i] for i in positions)
         quantities = resolve(settings.quantities, rate)
-        return cls(recorded, quantities, rate.adaptive, settings.gradient_samples), positions
+        adaptive, with_gradients = rate.adaptive, settings.gradient_samples
+        return cls(recorded, quantities, adaptive, with_gradients, overwritten), positions
 
     @cached_property
     def sizes(self) -> np.ndarray:

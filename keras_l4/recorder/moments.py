@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,31 +31,41 @@ class Moments:
         self._consumption = consumption
         self._xla = xla
 
-    def of_elements(self) -> list[Any]:
+    def slots_before(self) -> list[Any]:
+        """What has to be kept of the slots before an update, for `of_elements` after it."""
+        if not isinstance(self._rate, AdaptiveRate):
+            return []
+        return backend.snapshot(True, self._rate.slots_before(self._consumption.slots), self._xla)
+
+    def of_elements(self, before: Sequence[Any]) -> list[Any]:
         """The second moment of every element; empty tensors for a method without one."""
         if isinstance(self._rate, AdaptiveRate):
-            slots = self._rate.second_moments(self._consumption.slots)
-            return [backend.value(slot, self._xla) for slot in slots]
+            moments = self._rate.second_moments(self._consumption.slots, before)
+            return [backend.value(moment, self._xla) for moment in moments]
         return [ops.zeros((0,), "float32") for _ in self._layout.variables]
 
-    def from_slots(self) -> Any:
+    def from_slots(self, before: Sequence[Any]) -> Any:
         """The means, `float32[variables]`, taken over the elements."""
-        return backend.means(self.of_elements())
+        return backend.means(self.of_elements(before))
 
     def look_up(self) -> None:
         """Takes the means from the slots, for steps that were not recorded."""
-        self.means.assign(self.from_slots())
+        self.means.assign(self.from_slots(self.slots_before()))
 
     def advanced(self, norms: Any, applied: Any) -> Any:
-        """The means after a step whose consumed gradients have these norms, where `applied`."""
+        """The means after a step whose consumed gradients have these norms, where `applied`.
+
+        None where the norms do not tell.
+        """
         held = ops.convert_to_tensor(self.means)
         if not isinstance(self._rate, AdaptiveRate):
             return held
-        if not (self._rate.recursive and self._is_wide()):
-            return self.from_slots()
         roots = np.sqrt(np.maximum(self._layout.sizes, 1)).astype("float32")
         mean_square = ops.square(backend.pinned(ops.divide(norms, roots)))
-        return ops.where(applied, self._rate.advance(held, mean_square), held)
+        advanced = self._rate.advance(held, mean_square)
+        if advanced is None or not self._is_wide():
+            return None
+        return ops.where(applied, advanced, held)
 
     def _is_wide(self) -> bool:
         """A slot in half precision is rounded at every step, which the recursion is not."""

@@ -24,6 +24,8 @@ class NonFinite:
         num_nan: Number of NaN elements in its gradient.
         num_inf: Number of infinite elements in its gradient.
         num_elements: Number of elements of the variable.
+        skipped: Whether loss scaling skipped the step.
+        loss_scale: What the loss was multiplied by.
     """
 
     step: int
@@ -33,6 +35,8 @@ class NonFinite:
     num_nan: int
     num_inf: int
     num_elements: int
+    skipped: bool = False
+    loss_scale: float = 1.0
 
     @property
     def kind(self) -> Kind:
@@ -44,6 +48,12 @@ class NonFinite:
         return "inf" if self.num_inf else "overflow"
 
     def __str__(self) -> str:
+        return self._found + (
+            f"; skipped, at a loss scale of {self.loss_scale:g}" if self.skipped else ""
+        )
+
+    @property
+    def _found(self) -> str:
         where = f"step {self.step} (epoch {self.epoch}, batch {self.batch}): "
         if self.kind == "overflow":
             return where + (
@@ -75,6 +85,8 @@ def nonfinite_events(block: StepBlock) -> tuple[NonFinite, ...]:
             num_nan=int(num_nan[row, column]),
             num_inf=int(num_inf[row, column]),
             num_elements=block.variables[column].size,
+            skipped=bool(block.skipped[row]),
+            loss_scale=float(block.loss_scale[row]),
         )
         for row, column in np.argwhere(hits)
     )

@@ -49,8 +49,8 @@ class Rate(abc.ABC):
         """
 
     @property
-    def epsilon_limit(self) -> float:
-        """A second moment below this is dominated by ε in the denominator."""
+    def epsilon_limit(self) -> Any:
+        """A second moment below this is dominated by ε in the denominator; may be a tensor."""
         return 0.0
 
     @property
@@ -72,18 +72,25 @@ class AdaptiveRate(Rate):
 
     adaptive = True
 
-    @property
     @abc.abstractmethod
-    def recursive(self) -> bool:
-        """Whether `advance` gives the mean second moment from the gradient's norm alone."""
+    def second_moments(self, indices: Sequence[int], before: Sequence[Any]) -> list[Any]:
+        """The second moment of each variable, a device tensor in the variable's shape.
 
-    @abc.abstractmethod
-    def second_moments(self, indices: Sequence[int]) -> list[Any]:
-        """The second moment of each variable, a device tensor in the variable's shape."""
+        Args:
+            indices: Position of each variable in the optimizer's slots.
+            before: What `slots_before` named, as it was before the update.
+        """
 
-    @abc.abstractmethod
+    def slots_before(self, indices: Sequence[int]) -> list[Any]:
+        """Slots whose values from before the update the rate depends on; none for most."""
+        return []
+
     def advance(self, mean: Any, mean_square: Any) -> Any:
-        """The mean second moment after a step, from that before and the mean squared gradient."""
+        """The mean second moment after a step, from that before and the mean squared gradient.
+
+        None where it does not follow from them; it is taken from the slots then.
+        """
+        return None
 
     def statistic(self, step: Step) -> Any:
         return step.mean_second_moments

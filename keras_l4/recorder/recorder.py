@@ -11,6 +11,7 @@ from keras import ops
 from keras_l4 import backend
 from keras_l4.recorder.consumption import Consumption, Taken
 from keras_l4.recorder.layout import Layout
+from keras_l4.recorder.micro_steps import with_earlier
 from keras_l4.recorder.moments import Moments
 from keras_l4.recorder.rate import Rate
 from keras_l4.recorder.settings import Settings
@@ -26,6 +27,7 @@ class _Begun:
     suspicious: Any
     looked: Any
     weights: Sequence[Any]
+    slots: Sequence[Any]
     clock: list[Any]
     iterations: Any
     raw_iterations: Any
@@ -96,6 +98,7 @@ class Recorder:
             suspicious,
             looked,
             backend.snapshot(wanted, watched, self.settings.xla),
+            self.moments.slots_before(),
             [ops.cast(x, "float32") + 0 for x in self.consumption.clock()],
             ops.convert_to_tensor(self.consumption.optimizer.iterations) + 0,
             self.consumption.raw_iterations(),
@@ -116,14 +119,18 @@ class Recorder:
         index = [self._counter(0), begun.iterations, begun.looked, skipped]
         row = self._counter(1) % self.settings.capacity
         backend.write(self.floats, row, _row([*every, *begun.clock, floats], "float32"))
-        backend.write(self.integers, row, _row([*index, counts], self.integers.dtype))
+        integers = _row([*index, counts], self.integers.dtype)
+        if self.consumption.keeps_micro_steps:
+            earlier = ops.convert_to_tensor(self.integers)[row]
+            integers = with_earlier(self.layout, integers, earlier, begun.taken.is_first)
+        backend.write(self.integers, row, integers)
         # A micro-step leaves its row to be overwritten by the next call.
         done = ops.logical_or(begun.taken.is_update, skipped)
         advance = [1, done, ops.logical_and(begun.looked, done)]
         self.counters.assign_add(_row(advance, self.counters.dtype))
 
     def _look_closer(self, begun: _Begun) -> tuple[Sequence[Any], Any]:
-        moments = self.moments.of_elements()
+        moments = self.moments.of_elements(begun.slots)
         means = backend.means(moments)
         to_fold = self.layout.folded(of_nonfinite=False)
         step = self._step(begun, second_moments=moments, mean_second_moments=means, to_fold=to_fold)
@@ -157,7 +164,8 @@ class Recorder:
         taken = begun.taken
         applied = ops.logical_and(taken.is_update, ops.logical_not(skipped))
         as_is = taken.all_dense and taken.consumed is None
-        return self.moments.advanced(begun.norms, applied) if as_is else self.moments.from_slots()
+        advanced = self.moments.advanced(begun.norms, applied) if as_is else None
+        return self.moments.from_slots(begun.slots) if advanced is None else advanced
 
     def _values(self) -> list[Any]:
         return [backend.value(v, self.settings.xla) for v in self.consumption.variables]

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from keras_l4.recorder.loss_scale import SKIPPED_IN_A_ROW
 from keras_l4.rules._base import Rule
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
-
-_IN_A_ROW = 16
 
 
 class LossScaleStall(Rule):
@@ -21,8 +20,8 @@ class LossScaleStall(Rule):
         ever, and training stands still in silence.
     What to do: find the layer whose gradient is NaN; bfloat16, which needs no scaling.
     When it is wrong: a very large `initial_scale` takes a few steps to come down.
-    Source: Micikevicius et al. 2018. The default scale is 2¹⁵, float16 has 5 bits of exponent:
-        16 halvings in a row take it from the start to below 1, where scaling has lost its sense.
+    Source: Micikevicius et al. 2018. Ten halvings are a factor of a thousand, which no healthy
+        gradient outgrows from one step to the next.
     """
 
     code = "loss-scale-stall"
@@ -30,7 +29,7 @@ class LossScaleStall(Rule):
     def check(self, run: Evidence) -> Iterator[Finding]:
         skipped = run.record.block.skipped
         begin, length = _longest(skipped)
-        if length < _IN_A_ROW:
+        if length < SKIPPED_IN_A_ROW:
             return
         scale = run.record.block.loss_scale
         to_the_end = begin + length == len(skipped)
@@ -43,7 +42,7 @@ class LossScaleStall(Rule):
             last_step=int(run.steps[begin + length - 1]),
             evidence={
                 "skipped_in_a_row": length,
-                "expected_below": _IN_A_ROW,
+                "expected_below": SKIPPED_IN_A_ROW,
                 "loss_scale_at_begin": float(scale[begin]),
                 "loss_scale_at_end": float(scale[begin + length - 1]),
             },

@@ -122,6 +122,44 @@ class Adam(Reference):
         return np.sqrt(v) < self.epsilon
 
 
+class Nadam(Adam):
+    def rate(self, v: Array) -> Array:
+        return self.learning_rate / (np.sqrt(v / (1 - self.beta_2**self.t)) + self.epsilon)
+
+    def epsilon_dominated(self, v: Array) -> Array:
+        return np.sqrt(v / (1 - self.beta_2**self.t)) < self.epsilon
+
+
+class Adamax(Adam):
+    def advance(self, i: int, g: Array) -> Array:
+        return np.maximum(self.beta_2 * self.v[i], np.abs(g))
+
+    def rate(self, v: Array) -> Array:
+        return self.learning_rate / (1 - self.beta_1**self.t) / (v + self.epsilon)
+
+    def epsilon_dominated(self, v: Array) -> Array:
+        return v < self.epsilon
+
+
+class Adadelta(Reference):
+    rho = 0.95
+
+    def build(self, sizes: Sequence[int]) -> None:
+        super().build(sizes)
+        self.gradients = [np.zeros(n) for n in sizes]
+        self.updates = [np.zeros(n) for n in sizes]
+
+    def advance(self, i: int, g: Array) -> Array:
+        before = self.updates[i]
+        self.gradients[i] = self.rho * self.gradients[i] + (1 - self.rho) * g**2
+        quotient = (self.gradients[i] + self.epsilon) / (before + self.epsilon)
+        self.updates[i] = self.rho * before + (1 - self.rho) * g**2 / quotient
+        return quotient
+
+    def rate(self, v: Array) -> Array:
+        return self.learning_rate / np.sqrt(v)
+
+
 def clip_by_norm(limit: float) -> Callable[[list[Array]], list[Array]]:
     return lambda gradients: [g * min(1, limit / norm(g)) for g in gradients]
 

@@ -56,6 +56,12 @@ CASES = [
     ("Adam", {"learning_rate": 0.1, "clipnorm": 1.0, "epsilon": 0.001}),
     ("Adam", {"learning_rate": 0.1, "use_ema": True, "ema_overwrite_frequency": 7}),
     ("AdamW", {"learning_rate": 0.1, "weight_decay": 0.1, "global_clipnorm": 1.0}),
+    ("Nadam", {"learning_rate": DECAY, "epsilon": 0.2}),
+    ("Nadam", {"learning_rate": 0.1, "beta_2": 0.9, "clipvalue": 0.5, "weight_decay": 0.1}),
+    ("Adamax", {"learning_rate": 0.1, "beta_2": 0.9, "epsilon": 0.2}),
+    ("Adamax", {"learning_rate": DECAY, "beta_1": 0.5, "clipnorm": 1.0}),
+    ("Adadelta", {"learning_rate": 1.0}),
+    ("Adadelta", {"learning_rate": DECAY, "rho": 0.8, "epsilon": 0.01, "global_clipnorm": 1.0}),
 ]
 
 

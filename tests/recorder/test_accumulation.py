@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.optimizers.reference import Adam, clip_by_norm
-from tests.recorder.recorded import Weights, prescribed_model, train
+from tests.recorder.recorded import Applied, Weights, prescribed_model, train
 
 MICRO_STEPS = 4
 
@@ -61,3 +61,29 @@ def test_nan_of_a_micro_step_is_counted(
     assert block.values["nan_count"][:, 0].tolist() == [0, 2, stays, stays]
     assert block.values["inf_count"][:, 0].tolist() == [0, 1, 0, 0]
     assert list(block.sampled) == [True, True, bool(stays), bool(stays)]
+    # The batch is the one that brought it.
+    assert block.batches[1] == micro_step
+
+
+def test_an_inf_that_becomes_nan_is_counted_as_both(micro_gradients: np.ndarray) -> None:
+    gradients = micro_gradients.copy()
+    gradients[5, :3] = np.inf
+    gradients[6, [0, 4]] = -np.inf, np.nan
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=MICRO_STEPS)
+    block = train(prescribed_model(optimizer, {"a": [(2, 3)]}), [gradients[:8]], every=100)
+    assert block.values["inf_count"][:, 0].tolist() == [0, 3]
+    assert block.values["nan_count"][:, 0].tolist() == [0, 2]
+    assert block.batches.tolist() == [3, 5]
+
+
+def test_the_rows_of_earlier_updates_do_not_leak(micro_gradients: np.ndarray) -> None:
+    """A ring of one row is overwritten by every update."""
+    weights = [keras.Variable(np.zeros(6, "float32"), name="w")]
+    optimizer = keras.optimizers.SGD(0.0, gradient_accumulation_steps=2)
+    applied = Applied(optimizer, weights, capacity=1)
+    bad = np.full(6, np.nan, "float32")
+    good = micro_gradients[0]
+    assert applied.run([[bad], [good]]).values["nan_count"].tolist() == [[6]]
+    for slot in optimizer._accumulated_gradients:
+        slot.assign(np.zeros(6))
+    assert applied.run([[good], [good]]).values["nan_count"].tolist() == [[0]]

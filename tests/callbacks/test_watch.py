@@ -1,0 +1,181 @@
+"""watch: loops without `fit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_l4
+from tests import loops
+from tests.training import BATCH, ROWS, build, norms, rows, same, train
+
+ON = keras.backend.backend()
+
+
+def batches(nan_at: int | None = None) -> loops.Batches:
+    x, y = rows(nan_at)
+    starts = range(0, ROWS, BATCH)
+    return [(x[i : i + BATCH], y[i : i + BATCH]) for i in starts] * 3
+
+
+def model_and_optimizer() -> tuple[Any, Any]:
+    """Not compiled; the same each time."""
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(0)
+    dense = keras.layers.Dense
+    model = keras.Sequential([keras.Input((3,)), dense(2), dense(1)])
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(model.trainable_variables)
+    return model, optimizer
+
+
+def values(model: Any, optimizer: Any) -> list[np.ndarray]:
+    return [np.array(ops.convert_to_numpy(v)) for v in [*model.weights, *optimizer.variables]]
+
+
+def ignore(*_: Any) -> None:
+    """What a loop does where nobody watches."""
+
+
+@pytest.mark.parametrize("jit", [False, True] if ON == "tensorflow" else [True])
+def test_a_loop_is_recorded_and_computes_what_it_did(jit: bool, tmp_path: Path) -> None:
+    model, optimizer = model_and_optimizer()
+    losses: list[float] = []
+    loops.run(
+        model,
+        optimizer,
+        batches(),
+        lambda loss, _: losses.append(float(ops.convert_to_numpy(loss))),
+        jit,
+    )
+    plain = values(model, optimizer)
+
+    model, optimizer = model_and_optimizer()
+    with keras_l4.watch(model, optimizer, tmp_path, flush_every=4, jit_compile=jit) as watched:
+        loops.run(model, optimizer, batches(), watched.step, jit)
+
+    assert same(values(model, optimizer), plain)
+    assert type(optimizer) is type(keras.optimizers.Adam())
+    run = keras_l4.load(tmp_path)
+    assert run.steps.tolist() == list(range(1, 10))
+    assert [len(block) for block in run.blocks] == [4, 4, 1]
+    np.testing.assert_allclose(run.loss, losses, rtol=1e-6)
+    assert np.isfinite(run.series("effective_learning_rate_p50").values).all()
+
+
+def test_it_records_what_fit_records(tmp_path: Path) -> None:
+    model, optimizer = model_and_optimizer()
+    with keras_l4.watch(model, optimizer, tmp_path / "loop", every=2) as watched:
+        loops.run(model, optimizer, batches(), watched.step)
+    fitted = build(keras.optimizers.Adam(0.01))
+    ours = keras_l4.callbacks.TrainingDiagnostics(tmp_path / "fit", every=2)
+    train(fitted, ours, epochs=3)
+
+    loop, fit = keras_l4.load(tmp_path / "loop"), keras_l4.load(tmp_path / "fit")
+    assert loop.quantities == fit.quantities
+    for quantity in fit.quantities:
+        np.testing.assert_allclose(
+            loop.series(quantity).values, fit.series(quantity).values, rtol=2e-4, err_msg=quantity
+        )
+
+
+def test_a_nan_is_named_and_raised() -> None:
+    model, optimizer = model_and_optimizer()
+    with (
+        pytest.raises(FloatingPointError, match=r"step 2 .*sequential/dense/kernel"),
+        keras_l4.watch(model, optimizer, action="raise", flush_every=2) as watched,
+    ):
+        loops.run(model, optimizer, batches(nan_at=1), watched.step)
+
+    assert watched.diagnostics.events[0].batch == 1
+    assert type(optimizer) is type(keras.optimizers.Adam())
+
+
+def test_train_on_batch() -> None:
+    steps: list[int] = []
+    model, stock = build(), build()
+    for x, y in batches():
+        stock.train_on_batch(x, y)
+    model.train_on_batch(*batches()[0])
+    with keras_l4.watch(model, hooks=[lambda block: steps.extend(block.steps)]) as watched:
+        for x, y in batches()[1:]:
+            watched.step(model.train_on_batch(x, y))
+
+    assert steps == list(range(2, 10))
+    assert same(values(model, model.optimizer), values(stock, stock.optimizer))
+    train(model, norms())
+
+
+def test_two_optimizers_in_one_loop(tmp_path: Path) -> None:
+    pairs = [model_and_optimizer(), model_and_optimizer()]
+    with (
+        keras_l4.watch(*pairs[0], tmp_path / "one") as one,
+        keras_l4.watch(*pairs[1], tmp_path / "other") as other,
+    ):
+        loops.run(*pairs[0], batches(), one.step)
+        loops.run(*pairs[1], batches()[:4], other.step)
+
+    assert len(keras_l4.load(tmp_path / "one").steps) == 9
+    assert len(keras_l4.load(tmp_path / "other").steps) == 4
+
+
+def test_two_optimizers_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    one, other = model_and_optimizer(), model_and_optimizer()
+    with (
+        pytest.raises(ValueError, match="is being written for another optimizer"),
+        keras_l4.watch(*one, tmp_path),
+        keras_l4.watch(*other, tmp_path),
+    ):
+        raise AssertionError
+    assert type(one[1]) is type(keras.optimizers.Adam())
+    assert type(other[1]) is type(keras.optimizers.Adam())
+
+
+def test_steps_that_were_not_read_in_time_are_told() -> None:
+    model, optimizer = model_and_optimizer()
+    lengths: list[int] = []
+    with (
+        pytest.warns(RuntimeWarning, match="3 steps before row 3 were overwritten"),
+        keras_l4.watch(model, optimizer, flush_every=4, hooks=[lambda b: lengths.append(len(b))]),
+    ):
+        # Nobody calls step(): the ring holds 6.
+        loops.run(model, optimizer, batches(), ignore)
+    assert lengths == [6]
+
+
+def test_a_loop_that_was_not_seen_is_told() -> None:
+    model, optimizer = model_and_optimizer()
+    with pytest.warns(RuntimeWarning, match="saw no step"), keras_l4.watch(model, optimizer):
+        pass
+
+
+def test_no_optimizer() -> None:
+    model, _ = model_and_optimizer()
+    with pytest.raises(TypeError, match="given no optimizer"), keras_l4.watch(model):
+        raise AssertionError
+
+
+@pytest.mark.skipif(ON != "jax", reason="only on JAX the record travels with the variables")
+class TestJax:
+    def test_variables_read_too_early(self) -> None:
+        model, optimizer = model_and_optimizer()
+        early = [v.value for v in optimizer.variables]
+        weights = [v.value for v in model.trainable_variables]
+        with (
+            pytest.raises(ValueError, match=r"optimizer.variables after keras_l4.watch"),
+            keras_l4.watch(model, optimizer),
+        ):
+            optimizer.stateless_apply(early, weights, weights)
+
+    def test_an_optimizer_that_is_not_built(self) -> None:
+        model = keras.Sequential([keras.layers.Dense(1)])
+        with (
+            pytest.raises(ValueError, match=r"optimizer.build\(model.trainable_variables\)"),
+            keras_l4.watch(model, keras.optimizers.Adam()),
+        ):
+            raise AssertionError
