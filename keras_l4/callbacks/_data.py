@@ -100,6 +100,7 @@ def _input_facts(sample: np.ndarray, num_examples: int) -> InputFacts:
     values = sample.astype(np.float64)
     finite = np.isfinite(values)
     held = values[finite] if finite.any() else np.zeros(1)
+    sizes = _feature_sizes(np.where(finite, values, 0.0))
     return InputFacts(
         shape=tuple(sample.shape[1:]),
         num_examples=num_examples,
@@ -107,14 +108,14 @@ def _input_facts(sample: np.ndarray, num_examples: int) -> InputFacts:
         maximum=float(held.max()),
         mean=float(held.mean()),
         std=float(held.std()),
-        scale=float(np.sqrt(np.mean(np.square(held)))),
-        feature_ratio=_feature_ratio(np.where(finite, values, 0.0)),
+        scale=float(sizes.max(initial=0.0)),
+        feature_ratio=float(sizes.max() / sizes.min()) if sizes.size else 1.0,
         num_nonfinite=int((~finite).sum()),
         integer=sample.dtype.kind in "iub",
     )
 
 
-def _feature_ratio(values: np.ndarray) -> float:
+def _feature_sizes(values: np.ndarray) -> np.ndarray:
+    """Root mean square of each feature that varies."""
     columns = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values[:, None]
-    sizes = np.sqrt(np.mean(np.square(columns), axis=0))[columns.std(axis=0) > 0]
-    return float(sizes.max() / sizes.min()) if sizes.size else 1.0
+    return np.sqrt(np.mean(np.square(columns), axis=0))[columns.std(axis=0) > 0]

@@ -13,8 +13,10 @@ import numpy as np
 
 from keras_l4 import backend
 from keras_l4.callbacks._data import Data
+from keras_l4.callbacks._layer_response import layer_response
 from keras_l4.callbacks._model_facts import activation_name, layer_name
-from keras_l4.callbacks._responses import layer_response, response
+from keras_l4.callbacks._response import Question, response
+from keras_l4.recorder.facts import ModelFacts
 from keras_l4.recorder.notes import LayerResponse, Response
 
 
@@ -27,12 +29,12 @@ class Probe:
     Args:
         model: The model.
         data: What `fit` was given.
-        loss: Name of the loss function.
+        facts: Facts about the model.
     """
 
-    def __init__(self, model: Any, data: Data, loss: str) -> None:
+    def __init__(self, model: Any, data: Data, facts: ModelFacts) -> None:
         self._model = model
-        self._loss = loss
+        self._facts = facts
         self._x, self._y = data.batch()
         takes = inspect.signature(model.call).parameters
         self._mode = {"training": False} if "training" in takes else {}
@@ -48,7 +50,8 @@ class Probe:
         flat = keras.tree.flatten(outputs)
         output = _to_numpy(flat[0]) if len(flat) == 1 else np.empty((0, 1))
         targets = self._y if len(flat) == 1 else None
-        return response(step, epoch, tuple(seen), output, targets, self._loss)
+        question = Question(targets, self._facts.loss, self._facts.from_logits)
+        return response(step, epoch, tuple(seen), output, question)
 
     def _inputs(self) -> Any:
         return keras.tree.map_structure(keras.ops.convert_to_tensor, self._x)

@@ -84,7 +84,7 @@ class Witness:
         at, data = (first_step, self._iterations), self._data or Data()
         facts = model_facts(self._model, self._optimizer, at, data)
         if data.x is not None:
-            self._probe = Probe(self._model, data, facts.loss)
+            self._probe = Probe(self._model, data, facts)
         return facts
 
     def _look(self, step: int) -> Response | None:

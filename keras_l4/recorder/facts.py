@@ -63,8 +63,8 @@ class InputFacts:
         shape: Shape of one example.
         num_examples: Number of examples.
         minimum, maximum, mean, std: Over all elements of the sample, NaN and Inf left out.
-        scale: Root mean square of an element.
-        feature_ratio: Largest by smallest root mean square of a feature (last axis) that varies.
+        scale: Root mean square of the feature (last axis) where it is largest.
+        feature_ratio: That by the smallest of a feature that varies.
         num_nonfinite: NaN and Inf in the sample.
         integer: Whether the inputs are integers: tokens or categories.
     """

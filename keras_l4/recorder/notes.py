@@ -51,6 +51,9 @@ class Response:
         layers: In the order in which they were called.
         accuracy: Share of right answers, where the targets are classes; else NaN.
         majority: Share of the most frequent class in the batch; else NaN.
+        crossentropy: Mean −log probability of the right answer, where the output is
+            probabilities (or logits, if the loss says so) of classes; else NaN.
+        entropy: That of the best constant prediction for the batch; else NaN.
         explained: 1 − residual by variance of the targets, for real targets; else NaN.
         num_answers: Number of different predicted classes; 0 for real targets.
         output_minimum, output_maximum: Of the model's output.
@@ -62,6 +65,8 @@ class Response:
     layers: tuple[LayerResponse, ...]
     accuracy: float
     majority: float
+    crossentropy: float
+    entropy: float
     explained: float
     num_answers: int
     output_minimum: float

@@ -13,6 +13,16 @@ for _module in sorted(module.name for module in iter_modules(__path__)):
 
 from keras_l4.rules._base import Rule, registry  # noqa: E402
 from keras_l4.rules._finding import SEVERITIES, Finding, Severity  # noqa: E402
-from keras_l4.rules._judge import Judge, Rules, chosen  # noqa: E402
+from keras_l4.rules._judge import PRESETS, Judge, Rules, chosen  # noqa: E402
 
-__all__ = ["SEVERITIES", "Finding", "Judge", "Rule", "Rules", "Severity", "chosen", "registry"]
+__all__ = [
+    "PRESETS",
+    "SEVERITIES",
+    "Finding",
+    "Judge",
+    "Rule",
+    "Rules",
+    "Severity",
+    "chosen",
+    "registry",
+]

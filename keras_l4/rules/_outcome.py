@@ -56,8 +56,14 @@ def learned_little(run: Evidence) -> bool:
 
 
 def falls_short(run: Evidence) -> bool:
-    """Whether the model is nearer to a constant prediction than to a perfect one."""
-    return _below(run, HALF, unknown=0.1)
+    """Whether the model is nearer to a constant prediction than to a perfect one.
+
+    Also one whose probabilities are worse than a constant's, even where most of its answers are
+    right: it is sure of the wrong ones.
+    """
+    answer = run.answer
+    too_sure = answer is not None and answer.crossentropy > answer.entropy
+    return not is_a_try(run) and (too_sure or _below(run, HALF, unknown=0.1))
 
 
 def _below(run: Evidence, limit: float, unknown: float) -> bool:

@@ -18,10 +18,10 @@ _DECAY = 100.0
 class LearningRateStarved(Rule):
     """The effective learning rate decays to nothing, while there is still a gradient.
 
-    What it does: compares the late effective learning rate with that of the first steps. It
-        reports kernels whose rate fell more than a hundredfold beyond what the nominal rate did,
-        though their gradient did not fall likewise; as a warning if the model falls short of half
-        of what could be learned.
+    What it does: compares effective learning rate × gradient, which is the size of an update, of
+        the last steps with that of the first five. It reports kernels where it fell more than a
+        hundredfold beyond what the nominal rate did, though the gradient fell by less than ten;
+        as a warning if the model falls short of half of what could be learned.
     Why it is bad: Adagrad's accumulator only grows; a large early gradient is never forgotten.
     What to do: RMSprop or Adam; a higher learning rate; clipping or scaled inputs, if the first
         gradients were large.
@@ -39,8 +39,8 @@ class LearningRateStarved(Rule):
             return
         nominal = run.record.block.learning_rate
         with np.errstate(divide="ignore", invalid="ignore"):
-            relative = rates / nominal[: len(rates), None]
-            decay = relative[0] / median(late(relative))
+            updates = rates * norms / nominal[: len(rates), None]
+            decay = median(updates[:5]) / median(late(updates))
             alive = median(late(norms)) / median(early(norms))
         starved = np.flatnonzero((decay > _DECAY) & (alive > 1 / np.sqrt(_DECAY)))
         if not len(starved):
@@ -54,12 +54,13 @@ class LearningRateStarved(Rule):
             first_step=run.first_step,
             last_step=run.last_step,
             evidence={
-                "rate_fell_by_factor": float(decay[worst]),
+                "updates_fell_by_factor": float(decay[worst]),
                 "expected_below": _DECAY,
                 "gradient_late_by_early": float(alive[worst]),
                 "skill": skill(run),
             },
-            explanation=f"The effective learning rate of {run.variables[run.kernels[worst]].path} "
-            f"fell {decay[worst]:.2g}-fold, while its gradient did not.",
+            explanation=f"The updates of {run.variables[run.kernels[worst]].path} fell "
+            f"{decay[worst]:.2g}-fold, while its gradient did not: its effective learning rate "
+            "did.",
             advice="Use RMSprop or Adam, whose memory is finite, or a higher learning rate.",
         )

@@ -20,14 +20,15 @@ class Oscillation(Rule):
 
     What it does: adds up the rises and the falls of the epochs' losses (of parts of the run, if
         it has few epochs) after the first third. It reports where rises undo at least half of
-        the falls and one is, on the average, at least a hundredth of the first loss; as a warning
-        if the model falls short of half of what could be learned.
+        the falls and a rise is, on the average, at least a hundredth of the loss of a constant
+        prediction (of the first loss, if that is not known). It is a warning if the model falls
+        short of half of what could be learned, or the rises are three times as large.
     Why it is bad: what one epoch gains, the next one loses.
     What to do: a lower learning rate, or a schedule that lowers it; larger batches.
     When it is wrong: adversarial training, where it is normal; data that differs from epoch to
         epoch.
     Source: over a whole epoch the data is the same, so that its mean loss changes only because
-        the weights do. A hundredth is what would be seen on a plot that begins at the first loss.
+        the weights do. A hundredth is what would be seen on a plot from nothing learned to nothing left.
     """
 
     code = "oscillation"
@@ -38,10 +39,10 @@ class Oscillation(Rule):
         if run.spoiled_at is not None or len(later) < 4 or not losses[0]:
             return
         ups, downs = ups_and_downs(later)
-        share = ups / (len(later) - 1) / abs(losses[0])
+        share = ups / (len(later) - 1) / _reference(run, losses)
         if ups < 0.5 * downs or share < _LEAST:
             return
-        short = falls_short(run)
+        short = falls_short(run) or share >= 3 * _LEAST
         yield Finding(
             code=self.code,
             title="The loss goes to and fro",
@@ -52,7 +53,7 @@ class Oscillation(Rule):
             evidence={
                 "sum_of_rises": ups,
                 "sum_of_falls": downs,
-                "mean_rise_by_first_loss": float(share),
+                "mean_rise_by_trivial_loss": float(share),
                 "expected_below": _LEAST,
                 "skill": skill(run),
             },
@@ -60,6 +61,13 @@ class Oscillation(Rule):
             f"{downs:.3g} in all: most of what is gained is lost again.",
             advice="Lower the learning rate, or let a schedule do it; try larger batches.",
         )
+
+
+def _reference(run: Evidence, losses: np.ndarray) -> float:
+    """The loss of a constant prediction, or else the first one."""
+    targets = None if run.facts is None else run.facts.targets
+    trivial = np.nan if targets is None else targets.trivial_loss
+    return abs(float(losses[0])) if np.isnan(trivial) or not trivial else float(trivial)
 
 
 def _losses(run: Evidence) -> np.ndarray:

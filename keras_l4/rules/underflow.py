@@ -32,6 +32,7 @@ class Underflow(Rule):
     """
 
     code = "underflow"
+    is_symptom = True
 
     def check(self, run: Evidence) -> Iterator[Finding]:
         if run.spoiled_at is not None:

@@ -23,10 +23,10 @@ _NORMALIZING = {
 class UnscaledInputs(Rule):
     """Inputs whose scale makes the first layer ill-conditioned.
 
-    What it does: looks at a sample of the inputs. Elements ten times larger than 1 (root mean
-        square), or features a hundred times larger than others, are a smell; it becomes a warning
-        where the model falls short of half of what could be learned. Inputs that go into an
-        embedding, or are normalized by the first layer, are left out.
+    What it does: looks at a sample of the inputs. A feature of more than 10 in root mean square,
+        one of more than √10 that is a hundred times larger than another, or none above 0.01, is a
+        smell; it becomes a warning where the model falls short of half of what could be learned.
+        Inputs that go into an embedding, or are normalized by the first layer, are left out.
     Why it is bad: initializers, learning rates and activations are made for inputs of about 1.
         The Hessian of the first layer is the inputs' second moment: its condition number grows
         with the square of the ratios.
@@ -42,7 +42,8 @@ class UnscaledInputs(Rule):
         inputs = None if run.facts is None else run.facts.inputs
         if inputs is None or _normalized(run):
             return
-        large, uneven = inputs.scale > _SCALE, inputs.feature_ratio > _RATIO
+        large = inputs.scale > _SCALE
+        uneven = inputs.feature_ratio > _RATIO and inputs.scale > _SCALE**0.5
         small = inputs.scale < 1 / _RATIO
         if not (large or uneven or small):
             return
@@ -83,6 +84,6 @@ def _normalized(run: Evidence) -> bool:
 
 def _what(inputs: InputFacts) -> str:
     return (
-        f"Inputs reach from {inputs.minimum:.3g} to {inputs.maximum:.3g}, {inputs.scale:.3g} in "
-        f"root mean square; features differ by up to a factor of {inputs.feature_ratio:.3g}."
+        f"Inputs reach from {inputs.minimum:.3g} to {inputs.maximum:.3g}; the largest feature is "
+        f"{inputs.scale:.3g} in root mean square; features differ by up to a factor of {inputs.feature_ratio:.3g}."
     )

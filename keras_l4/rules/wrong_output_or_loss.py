@@ -11,7 +11,7 @@ from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._mismatch import Mismatch
 from keras_l4.rules._mismatches import mismatches
-from keras_l4.rules._outcome import is_a_try, progress, skill
+from keras_l4.rules._outcome import LITTLE, is_a_try, progress, skill
 
 
 class WrongOutputOrLoss(Rule):
@@ -36,9 +36,12 @@ class WrongOutputOrLoss(Rule):
     def check(self, run: Evidence) -> Iterator[Finding]:
         known = skill(run)
         value = progress(run) if np.isnan(known) else known
-        if run.spoiled_at is not None or np.isnan(value) or is_a_try(run):
-            # Why it failed is known, or whether it did is not: only what is impossible counts.
+        if np.isnan(value) or is_a_try(run):
+            # Whether it learned is not known: only what is impossible counts.
             value = np.finfo(float).max
+        if run.spoiled_at is not None:
+            # What often works did not bring about NaN.
+            value = LITTLE
         found = list(mismatches(run))
         bad = [mismatch for mismatch in found if value < mismatch.needs]
         for mismatch in (bad or found)[:1]:
