@@ -10,7 +10,7 @@ from keras_l4.recorder.notes import LayerResponse
 from keras_l4.rules._base import Rule
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import learned_little, skill
+from keras_l4.rules._outcome import falls_short, learned_little, skill
 from keras_l4.rules._statistics import late
 
 _MOST = 0.7
@@ -22,8 +22,9 @@ class DeadLayer(Rule):
     """Units, or a whole layer, that answer zero to everything.
 
     What it does: counts the units of rectifying layers that are exactly 0 on every example of
-        the fixed batch. A layer without one living unit is reported in any case; one that is
-        mostly dead, if the model does no better than a constant, else it is a note. Without a
+        the fixed batch. It warns of a layer that is mostly dead if the model does no better than
+        a constant, and of one without a living unit if it falls short of half of what could be
+        learned; else it is a note, since a residual connection may lead around it. Without a
         fixed batch: layers whose gradient is exactly 0 to the end while that of others is not.
         Frozen layers are not recorded, hence never dead.
     Why it is bad: a dead unit gets no gradient, so that it cannot come back.
@@ -65,6 +66,7 @@ def _without_gradient(run: Evidence) -> tuple[str, ...]:
 
 def _finding(run: Evidence, layers: list[str], share: float) -> Finding:
     whole, lost = share == 1.0, learned_little(run)
+    bad = lost or (whole and falls_short(run))
     first = next(
         (r.step for r in run.responses if any(_is_dead(a, layers) for a in r.layers)),
         run.first_step,
@@ -72,7 +74,7 @@ def _finding(run: Evidence, layers: list[str], share: float) -> Finding:
     return Finding(
         code="dead-layer",
         title="A layer is dead" if whole else "Most units of a layer are dead",
-        severity="error" if whole and lost else "warning" if whole or lost else "info",
+        severity="error" if whole and lost else "warning" if bad else "info",
         layers=tuple(layers),
         first_step=max(first, run.first_step),
         last_step=run.last_step,

@@ -41,21 +41,22 @@ class LearningRateTooHigh(Rule):
 
 
 def _diverged(run: Evidence) -> Finding | None:
-    losses = run.batch_loss
-    if len(losses) < 8:
-        return None
-    start = _start(run)
-    end = float(np.median(late(losses)))
+    losses, start = run.batch_loss, _start(run)
     above = np.flatnonzero(np.abs(losses) > _RISE * start)
-    ends_high = end > _RISE * start or (run.spoiled_at is not None and losses[-1] > _RISE * start)
+    if run.spoiled_at is not None:
+        ends_high = len(losses) > 1 and losses[-1] > _RISE * start
+    else:
+        ends_high = len(losses) >= 8 and float(np.median(late(losses))) > _RISE * start
     if not ends_high or not len(above):
         return None
+    end = float(losses[-1])
     return _finding(
         run,
         int(run.steps[np.isfinite(run.record.batch_loss)][above[0]]),
         "The loss diverges",
         {"loss_at_start": start, "loss_at_end": end, "ratio_expected_below": _RISE},
-        f"The loss rose from {start:.3g} to {end:.3g}.",
+        f"The loss rose from {start:.3g} to {end:.3g}"
+        + (", and then to NaN or Inf." if run.spoiled_at is not None else "."),
         "error",
     )
 
@@ -65,7 +66,7 @@ def _start(run: Evidence) -> float:
     targets = None if run.facts is None else run.facts.targets
     trivial = np.nan if targets is None else targets.trivial_loss
     first = np.abs(run.batch_loss[: max(1, min(5, len(run.batch_loss) // 8))])
-    return float(np.nanmax([np.median(first), trivial]))
+    return float(np.nanmax([*first[:1], np.median(first) if len(first) else np.nan, trivial]))
 
 
 def _restless(run: Evidence) -> Finding | None:
