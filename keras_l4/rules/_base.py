@@ -22,12 +22,10 @@ class Rule(abc.ABC):
     Attributes:
         code: Name of the rule and of its findings.
         preset: The preset it belongs to.
-        is_symptom: Its findings are a note where another rule knows a cause.
     """
 
     code: ClassVar[str]
     preset: ClassVar[str] = "default"
-    is_symptom: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -43,6 +41,10 @@ class Rule(abc.ABC):
     @abc.abstractmethod
     def check(self, run: Evidence) -> Iterator[Finding]:
         """Yields what is wrong with the run, one finding per cause."""
+
+    def is_guess(self, finding: Finding) -> bool:
+        """Whether a finding of this rule is a note where another rule knows a cause."""
+        return False
 
 
 def registry() -> dict[str, Rule]:

@@ -75,9 +75,9 @@ class Judge:
         for rule in self._rules:
             if rule.code not in self._broken:
                 found += [(rule, finding) for finding in self._of(rule, record, on_error)]
-        has_cause = any(f.rank > 0 and not rule.is_symptom for rule, f in found)
+        has_cause = any(f.rank > 0 and not rule.is_guess(f) for rule, f in found)
         findings = [
-            replace(finding, severity="info") if rule.is_symptom and has_cause else finding
+            replace(finding, severity="info") if has_cause and rule.is_guess(finding) else finding
             for rule, finding in found
         ]
         if self._strict:

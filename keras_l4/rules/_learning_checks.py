@@ -15,7 +15,7 @@ _REGRESSION = ("mean_squared", "mean_absolute", "huber", "log_cosh")
 def frozen_accuracy(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
     shown = np.array([accuracy(logs) for logs in run.epochs])
     losses = np.array([logs.logs.get("loss", np.nan) for logs in run.epochs])
-    if len(shown) < 4 or np.isnan(shown).any() or np.ptp(shown) > 0:
+    if len(shown) < 4 or np.isnan(shown).any() or np.ptp(shown) > 0 or not shown[0] < 0.99:
         return None
     if not losses[-1] < 0.9 * losses[0]:
         return None
@@ -80,7 +80,10 @@ def linear_stack(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch 
 
 
 def hidden_softmax(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
-    kinds = ("Dense", "Activation", "Conv", "Softmax")
+    if not facts.output_width:
+        # One of several outputs is no hidden layer.
+        return None
+    kinds = ("Dense", "Activation", "Conv")
     bad = [a.name for a in run.hidden if a.activation == "softmax" and a.kind.startswith(kinds)]
     if not bad:
         return None

@@ -22,9 +22,8 @@ class DeadLayer(Rule):
     """Units, or a whole layer, that answer zero to everything.
 
     What it does: counts the units of rectifying layers that are exactly 0 on every example of
-        the fixed batch. It warns of a layer that is mostly dead if the model does no better than
-        a constant, and of one without a living unit if it falls short of half of what could be
-        learned; else it is a note, since a residual connection may lead around it. Without a
+        the fixed batch. It warns of a layer that is mostly dead if the model falls short of half
+        of what could be learned; else it is a note, since others learn all the same. Without a
         fixed batch: layers whose gradient is exactly 0 to the end while that of others is not.
         Frozen layers are not recorded, hence never dead.
     Why it is bad: a dead unit gets no gradient, so that it cannot come back.
@@ -66,7 +65,7 @@ def _without_gradient(run: Evidence) -> tuple[str, ...]:
 
 def _finding(run: Evidence, layers: list[str], share: float) -> Finding:
     whole, lost = share == 1.0, learned_little(run)
-    bad = lost or (whole and falls_short(run))
+    bad = falls_short(run)
     first = next(
         (r.step for r in run.responses if any(_is_dead(a, layers) for a in r.layers)),
         run.first_step,

@@ -41,10 +41,10 @@ class ExplodingGradient(Rule):
 
 def _over_time(run: Evidence) -> Finding | None:
     norms = run.record.block.global_gradient_norm
-    start = norms[np.isfinite(norms) & (norms > 0)][:5]
+    start = norms[np.isfinite(norms) & (norms > 0)][:1]
     if not len(start):
         return None
-    growth = np.where(np.isnan(norms), np.inf, norms) / np.median(start)
+    growth = np.where(np.isnan(norms), np.inf, norms) / start
     high = np.flatnonzero(growth >= _GROWTH)
     if not len(high) or not _loss_rose(run):
         return None

@@ -9,11 +9,12 @@ import numpy as np
 from keras_l4.rules._base import Rule
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import falls_short, progress, skill
+from keras_l4.rules._outcome import falls_short, learned_little, progress, skill
 from keras_l4.rules._statistics import late
 
 _RISE = 2.0
-_JUMP = 0.1
+_FAR = 10.0
+_GUESS = 3.0
 
 
 class LearningRateTooHigh(Rule):
@@ -22,7 +23,8 @@ class LearningRateTooHigh(Rule):
     What it does: reports (1) a loss that ends at twice its start or more, or in NaN after it
         rose so; (2) weights that, over the second half of the run, go more than ten times
         their own norm, without the loss coming down any more, in a model that falls short of half
-        of what could be learned.
+        of what could be learned. From three times on it is a guess, for a model that does no
+        better than a constant while no other rule knows a cause.
     Why it is bad: the steps are longer than the valley is wide.
     What to do: a tenth of the learning rate; warm-up; clipping; less momentum.
     When it is wrong: losses that rise by intention; labels that cannot be learned.
@@ -38,6 +40,10 @@ class LearningRateTooHigh(Rule):
         found = _diverged(run) or _restless(run)
         if found is not None:
             yield found
+
+    def is_guess(self, finding: Finding) -> bool:
+        way = finding.evidence.get("way_of_weights_in_their_norms", np.inf)
+        return float(way) < _FAR
 
 
 def _diverged(run: Evidence) -> Finding | None:
@@ -77,7 +83,8 @@ def _restless(run: Evidence) -> Finding | None:
     second = windows[len(windows) // 2 :]
     fell = second[0] - second[-1]
     restless = float(np.nanmax(travel)) / 2
-    if np.isnan(restless) or restless < 10 or fell > 0.05 * abs(second[0]):
+    least = _GUESS if learned_little(run) else _FAR
+    if np.isnan(restless) or restless < least or fell > 0.05 * abs(second[0]):
         return None
     return _finding(
         run,
@@ -85,7 +92,7 @@ def _restless(run: Evidence) -> Finding | None:
         "The weights go far, and the loss gets nowhere",
         {
             "way_of_weights_in_their_norms": restless,
-            "expected_below": 10,
+            "expected_below": _FAR,
             "loss_fell_by": float(fell),
             "progress": progress(run),
             "skill": skill(run),

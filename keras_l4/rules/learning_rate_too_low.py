@@ -9,9 +9,10 @@ import numpy as np
 from keras_l4.rules._base import Rule
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import falls_short, progress, skill
+from keras_l4.rules._outcome import falls_short, learned_little, progress, skill
 
 _WAY = 0.3
+_OWN_NORM = 1.0
 
 
 class LearningRateTooLow(Rule):
@@ -19,7 +20,8 @@ class LearningRateTooLow(Rule):
 
     What it does: adds up the update ratios ‖Δw‖/‖w‖ over the run. It warns where no kernel went
         as far as 0.3 of its own norm, though every kernel has a gradient, the model falls short
-        of half of what could be learned, and its loss fell by less than half.
+        of half of what could be learned, and its loss fell by less than half. Up to 1 it is a
+        guess, for a model that does no better than a constant while no other rule knows a cause.
     Why it is bad: the weights are still the initial ones.
     What to do: a learning rate ten times as high; more epochs.
     When it is wrong: very wide models learn with small moves, but these learn; a run that was
@@ -37,7 +39,8 @@ class LearningRateTooLow(Rule):
         if not len(way) or np.isnan(way).any() or not alive.all() or run.spoiled_at is not None:
             return
         gone, fell = float(way.max()), progress(run)
-        if gone >= _WAY or not falls_short(run) or not fell < 0.5:
+        short = falls_short(run) if gone < _WAY else learned_little(run)
+        if gone >= _OWN_NORM or not short or not fell < 0.5:
             return
         rate = float(run.record.block.learning_rate[-1])
         yield Finding(
@@ -61,6 +64,9 @@ class LearningRateTooLow(Rule):
             f"{run.record.num_steps / max(gone, 1e-12):.2g} steps to go once the norm.",
             advice=f"Try a learning rate of {rate * 10:.1g}, or an adaptive optimizer.",
         )
+
+    def is_guess(self, finding: Finding) -> bool:
+        return float(finding.evidence["way_of_weights_in_their_norms"]) >= _WAY
 
 
 def _from_scratch(run: Evidence) -> bool:

@@ -32,7 +32,6 @@ class Plateau(Rule):
     """
 
     code = "plateau"
-    is_symptom = True
 
     def check(self, run: Evidence) -> Iterator[Finding]:
         windows = run.loss_windows
@@ -73,6 +72,9 @@ class Plateau(Rule):
                 "another learning rate.",
             }[kind],
         )
+
+    def is_guess(self, finding: Finding) -> bool:
+        return True
 
 
 def _kind(run: Evidence) -> str:

@@ -19,8 +19,8 @@ _DECADE = 10.0
 class PoorInitialization(Rule):
     """Initial weights that shrink or blow up the signal, or are all the same.
 
-    What it does: compares the root mean square of each initial kernel with He's √(2 / fan in). It
-        warns where a hidden kernel has equal units and the model learns little; where the product
+    What it does: compares the root mean square of each initial kernel with the range from Glorot's
+        √(2 / (fan in + fan out)) to He's √(2 / fan in): by what factor it is outside. It warns where a hidden kernel has equal units and the model learns little; where the product
         of the ratios over all layers, the gain of the signal, is a tenth or less and the model
         learns little; where it is ten or more, or a layer's is, and the model falls short of half
         of what could be learned.
@@ -28,9 +28,9 @@ class PoorInitialization(Rule):
         units that begin equal stay equal.
     What to do: `"he_normal"` for relu, `"glorot_uniform"` (the default) for tanh and sigmoid.
     When it is wrong: normalization layers undo the scale; there the model learns.
-    Source: Glorot & Bengio 2010; He et al. 2015. Glorot's and LeCun's are within a factor of √2
-        to 2 of He's per layer, which is why the gain of all layers may differ by ten, and one
-        layer by √10, a tenth or tenfold in variance (SageMaker Debugger's bound, too).
+    Source: Glorot & Bengio 2010; He et al. 2015. The range holds LeCun's, too. One layer may be
+        outside by √10, a tenth or tenfold in variance (SageMaker Debugger's bound, too), and the
+        gain of all by ten: with what is left a signal of 1 is still seen.
     """
 
     code = "poor-initialization"
@@ -40,7 +40,7 @@ class PoorInitialization(Rule):
         if facts is None or facts.iterations or run.spoiled_at == run.first_step:
             return
         embedded = {layer.name for layer in facts.layers if layer.kind == "Embedding"}
-        kernels = [v for v in facts.variables if v.fan_in and v.layer not in embedded]
+        kernels = [v for v in facts.variables if _is_kernel(v) and v.layer not in embedded]
         if not kernels:
             return
         symmetric = [v for v in kernels[:-1] if v.symmetric]
@@ -55,10 +55,17 @@ class PoorInitialization(Rule):
             yield _finding(run, worst or kernels, ratios, falls_short(run), "large")
 
 
+def _is_kernel(variable: VariableFacts) -> bool:
+    """The biases of attention are matrices, too."""
+    return bool(variable.fan_in) and not variable.path.endswith("bias")
+
+
 def _ratio(variable: VariableFacts) -> float:
-    """Root mean square by He's."""
-    size = np.hypot(variable.mean, variable.std)
-    return float(max(size, 1e-12) / np.sqrt(2 / variable.fan_in))
+    """Factor by which the root mean square is below Glorot's, or above He's; 1 in between."""
+    size = max(float(np.hypot(variable.mean, variable.std)), 1e-12)
+    glorot = float(np.sqrt(2 / (variable.fan_in + variable.fan_out)))
+    he = float(np.sqrt(2 / variable.fan_in))
+    return size / min(max(size, glorot), he)
 
 
 def _shrinks(ratios: np.ndarray) -> bool:
@@ -78,7 +85,7 @@ def _finding(
     what = {
         "equal": f"All units of {names} begin with the same weights, so that they stay equal.",
         "small": f"The initial weights of {names} are so small that the signal through all layers "
-        f"shrinks to {np.prod(ratios):.2g} of what He initialization passes.",
+        f"shrinks to {np.prod(ratios):.2g} of what Glorot initialization passes.",
         "large": f"The initial weights of {names} are so large that the signal through all layers "
         f"grows to {np.prod(ratios):.2g} times what He initialization passes.",
     }[kind]
@@ -91,9 +98,9 @@ def _finding(
         last_step=run.last_step,
         evidence={
             "kind": kind,
-            "gain_by_he": float(np.prod(ratios)),
-            "smallest_ratio_by_he": float(ratios.min()),
-            "largest_ratio_by_he": float(ratios.max()),
+            "gain": float(np.prod(ratios)),
+            "smallest_factor": float(ratios.min()),
+            "largest_factor": float(ratios.max()),
             "expected_within_factor": _DECADE,
             "skill": skill(run),
         },

@@ -32,7 +32,6 @@ class Underflow(Rule):
     """
 
     code = "underflow"
-    is_symptom = True
 
     def check(self, run: Evidence) -> Iterator[Finding]:
         if run.spoiled_at is not None:
@@ -45,6 +44,9 @@ class Underflow(Rule):
         if len(lost):
             severity = "warning" if falls_short(run) else "info"
             yield _finding(run, lost, "flushed", severity)
+
+    def is_guess(self, finding: Finding) -> bool:
+        return True
 
 
 def _swallowed(run: Evidence) -> np.ndarray:

@@ -14,6 +14,7 @@ from keras_l4.rules._outcome import falls_short, skill
 
 _SCALE = 10.0
 _RATIO = 100.0
+_MOST = 0.75
 _NORMALIZING = {
     *("Normalization", "Rescaling", "BatchNormalization", "LayerNormalization"),
     *("GroupNormalization", "UnitNormalization", "Embedding", "Discretization", "Hashing"),
@@ -25,8 +26,9 @@ class UnscaledInputs(Rule):
 
     What it does: looks at a sample of the inputs. A feature of more than 10 in root mean square,
         one of more than √10 that is a hundred times larger than another, or none above 0.01, is a
-        smell; it becomes a warning where the model falls short of half of what could be learned.
-        Inputs that go into an embedding, or are normalized by the first layer, are left out.
+        smell; it becomes a warning where the model falls short of half of what could be learned,
+        or of three quarters while most of the first activations pass no gradient. Inputs that go
+        into an embedding, or are normalized by the first layer, are left out.
     Why it is bad: initializers, learning rates and activations are made for inputs of about 1.
         The Hessian of the first layer is the inputs' second moment: its condition number grows
         with the square of the ratios.
@@ -47,7 +49,7 @@ class UnscaledInputs(Rule):
         small = inputs.scale < 1 / _RATIO
         if not (large or uneven or small):
             return
-        short = falls_short(run)
+        short = falls_short(run) or (_first_layer_suffers(run) and skill(run) < _MOST)
         layers = () if run.facts is None or not run.facts.layers else (run.facts.layers[0].name,)
         yield Finding(
             code=self.code,
@@ -74,6 +76,13 @@ class UnscaledInputs(Rule):
             advice="Standardize them: `keras.layers.Normalization()` adapted to the training "
             "data, or `keras.layers.Rescaling(1 / 255)` for images. Large targets, too.",
         )
+
+
+def _first_layer_suffers(run: Evidence) -> bool:
+    """Whether most of the first activations are where they pass no gradient."""
+    layers = () if run.answer is None else run.answer.layers
+    shares = [max(a.dead_units, np.nan_to_num(a.saturated_fraction)) for a in layers[:2]]
+    return max(shares, default=0.0) > 0.5
 
 
 def _normalized(run: Evidence) -> bool:

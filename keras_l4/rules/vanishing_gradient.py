@@ -9,7 +9,7 @@ import numpy as np
 from keras_l4.rules._base import Rule
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import learned_little, skill
+from keras_l4.rules._outcome import falls_short, learned_little, skill
 from keras_l4.rules._statistics import late, log_slope, median
 
 _TOTAL = 100.0
@@ -20,8 +20,8 @@ class VanishingGradient(Rule):
 
     What it does: fits log ‖g‖/‖w‖ of the kernels over depth (Theil–Sen, with its confidence
         interval). It warns where the fit falls towards the input by more than 100 in all, its
-        whole interval falls, and the model does no better than a constant prediction; where the
-        model learns, it is a note.
+        whole interval falls, and the model does no better than a constant prediction; or by more
+        than 100², and it falls short of half of what could be learned; else it is a note.
     Why it is bad: the first layers stay as they were initialized, or are moved by noise.
     What to do: relu-like activations, He or Glorot initialization, normalization, residual
         connections.
@@ -42,7 +42,7 @@ class VanishingGradient(Rule):
         total = float(np.exp(slope * (len(profile) - 1)))
         if low <= 0 or total < _TOTAL:
             return
-        bad = learned_little(run)
+        bad = learned_little(run) or (total > _TOTAL**2 and falls_short(run))
         yield Finding(
             code=self.code,
             title="The gradient fades towards the first layers",
@@ -59,7 +59,7 @@ class VanishingGradient(Rule):
             },
             explanation=f"From layer to layer ‖g‖/‖w‖ falls to {np.exp(-slope):.2g} of itself, "
             f"to {1 / total:.1g} over {len(profile)} layers"
-            + (", and the model does no better than a constant." if bad else "; it learns still."),
+            + (", and the model hardly learns." if bad else "; it learns still."),
             advice="Use relu-like activations with He initialization, add normalization or "
             "residual connections, or take layers away.",
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.any_backend
 def pieces(whole: Any, *ends: int) -> list[Any]:
     number = np.arange(len(whole))
     edges = [0, *ends, len(whole)]
-    pairs = zip(edges, edges[1:], strict=False)
+    pairs = itertools.pairwise(edges)
     return [select(whole, (number >= begin) & (number < end)) for begin, end in pairs]
 
 

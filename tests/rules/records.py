@@ -23,9 +23,10 @@ from keras_l4.rules import Finding, Judge
 NAN = float("nan")
 NUM_STEPS = 200
 WIDTH = 8
-POOLS = {name: "norm" for name in ("gradient_norm", "weight_norm", "update_norm")} | {
-    "nan_count": "count",
-    "inf_count": "count",
+POOLS = {
+    **dict.fromkeys(("gradient_norm", "weight_norm", "update_norm"), "norm"),
+    **dict.fromkeys(("nan_count", "inf_count"), "count"),
+    "update_ratio": "update_ratio",
 }
 
 
@@ -85,7 +86,7 @@ def block(
             "inf_count": np.where(bad & ~np.isnan(gradients), WIDTH, 0),
         }
         | extra,
-        pools=POOLS,
+        pools=POOLS | dict.fromkeys(values, "mean_by_size"),
     )
 
 
@@ -157,7 +158,7 @@ def response(
         layers=tuple(layers) or tuple(answer(name) for name in layer_names(depth)),
         accuracy=accuracy,
         majority=1 / 3,
-        crossentropy=1.1 * (1 - accuracy),
+        crossentropy=float(np.log(3)) * 1.5 * (1 - accuracy),
         entropy=float(np.log(3)),
         explained=NAN,
         num_answers=3,
