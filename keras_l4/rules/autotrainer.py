@@ -32,9 +32,9 @@ class AutoTrainer(Rule):
 
     def check(self, run: Evidence) -> Iterator[Finding]:
         yield from _gradients(run)
-        losses = epoch_values(run, "loss")
-        if is_nonfinite(run) or (len(losses) and not losses[-1] < 1e3):
-            yield published(run, "exploding-gradient", _TOOL, float(losses[-1]), 1e3)
+        losses = epoch_values(run, "loss")[-1:]
+        if is_nonfinite(run) or not (losses < 1e3).all():
+            yield published(run, "exploding-gradient", _TOOL, float(losses.sum()), 1e3)
         yield from _accuracy(run)
 
 

@@ -44,7 +44,8 @@ def _over_time(run: Evidence) -> Finding | None:
     start = norms[np.isfinite(norms) & (norms > 0)][:1]
     if not len(start):
         return None
-    growth = np.where(np.isnan(norms), np.inf, norms) / start
+    growth = norms / start
+    # NaN may come out of the blue; Inf is what growth comes to.
     high = np.flatnonzero(growth >= _GROWTH)
     if not len(high) or not _loss_rose(run):
         return None

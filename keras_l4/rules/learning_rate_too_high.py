@@ -10,7 +10,7 @@ from keras_l4.rules._base import Rule
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, learned_little, progress, skill
-from keras_l4.rules._statistics import late
+from keras_l4.rules._statistics import late, median
 
 _RISE = 2.0
 _FAR = 10.0
@@ -72,7 +72,7 @@ def _start(run: Evidence) -> float:
     targets = None if run.facts is None else run.facts.targets
     trivial = np.nan if targets is None else targets.trivial_loss
     first = np.abs(run.batch_loss[: max(1, min(5, len(run.batch_loss) // 8))])
-    return float(np.nanmax([*first[:1], np.median(first) if len(first) else np.nan, trivial]))
+    return float(np.fmax.reduce([*first[:1], *median(first[:, None]), trivial]))
 
 
 def _restless(run: Evidence) -> Finding | None:
@@ -82,7 +82,7 @@ def _restless(run: Evidence) -> Finding | None:
         return None
     second = windows[len(windows) // 2 :]
     fell = second[0] - second[-1]
-    restless = float(np.nanmax(travel)) / 2
+    restless = float(np.fmax.reduce(travel)) / 2
     least = _GUESS if learned_little(run) else _FAR
     if np.isnan(restless) or restless < least or fell > 0.05 * abs(second[0]):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -81,8 +81,7 @@ def _until(run: Run, step: int) -> Record:
     """The record as it was after `step`."""
     blocks = [select(block, block.steps <= step) for block in run.blocks]
     notes = [note for note in run.notes if note.step <= step]
-    before = replace(run, blocks=tuple(b for b in blocks if len(b)), notes=tuple(notes))
-    return record_of([*notes[:1], *(n for n in notes[1:]), *before.blocks])
+    return record_of([*notes, *(block for block in blocks if len(block))])
 
 
 def totals(verdicts: Sequence[Verdict]) -> dict[str, int]:

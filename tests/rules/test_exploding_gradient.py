@@ -39,3 +39,8 @@ def test_growth_towards_the_input_in_a_model_that_does_not_learn() -> None:
     steps = block(depth=6, gradient=np.geomspace(1e5, 1.0, 6))
     assert severities(record(steps, accuracy=LOST), "exploding-gradient") == ["error"]
     assert found(record(steps), "exploding-gradient") == []
+
+
+def test_nan_out_of_the_blue_is_no_growth() -> None:
+    gradient = np.where(np.arange(NUM_STEPS)[:, None] < 150, 0.1, np.nan)
+    assert found(record(block(gradient=gradient), accuracy=LOST), "exploding-gradient") == []

@@ -65,3 +65,18 @@ def test_in_strict_notes_are_warnings() -> None:
 def test_the_worst_comes_first() -> None:
     ranks = [f.rank for f in Judge().findings(record(block(gradient=np.nan)), silent)]
     assert ranks == sorted(ranks, reverse=True)
+
+
+@pytest.mark.parametrize("preset", ["default", "autotrainer", "deepdiagnosis", "sagemaker"])
+@pytest.mark.parametrize(
+    "values",
+    [{"gradient": np.nan}, {"gradient": 0.0}, {"weight": 0.0, "ratio": np.inf}, {"ratio": np.nan},
+     {"loss": np.full(NUM_STEPS, np.nan)}, {"loss": np.full(NUM_STEPS, np.inf)},
+     {"loss": np.zeros(NUM_STEPS)}, {"num_steps": 1}],
+)  # fmt: skip
+def test_numbers_that_are_none_bring_no_warning_of_numpy(
+    preset: str, values: dict[str, Any], recwarn: pytest.WarningsRecorder
+) -> None:
+    for accuracy in (LOST, np.nan):
+        Judge(preset).findings(record(block(**values), accuracy=accuracy), silent)
+    assert list(recwarn) == []
