@@ -1,6 +1,7 @@
 # make demo    train the quickstart example on its embedded data
 # make test    run the tests on each of BACKENDS
 # make check   lint, format, types, import contracts
+# make matrix  train with every optimizer in every mode, on each of BACKENDS
 # make bench   measure what recording costs, on each of BACKENDS
 
 PYTHON ?= python3
@@ -12,7 +13,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .NOTPARALLEL:
-.PHONY: demo test check bench $(foreach backend,tensorflow jax torch,test-$(backend) bench-$(backend))
+EACH := test bench matrix
+.PHONY: demo check $(EACH) $(foreach backend,tensorflow jax torch,$(EACH:%=%-$(backend)))
 
 demo: $(VENV)/.examples
 	KERAS_BACKEND=tensorflow $(RUN) examples/quickstart.py
@@ -21,8 +23,8 @@ demo: $(VENV)/.examples
 test:
 	@$(MAKE) --no-print-directory --keep-going $(BACKENDS:%=test-%)
 
-bench:
-	@$(MAKE) --no-print-directory --keep-going $(BACKENDS:%=bench-%)
+bench matrix:
+	@$(MAKE) --no-print-directory --keep-going $(BACKENDS:%=$@-%)
 
 test-tensorflow test-jax test-torch: test-%: $(VENV)/.test $(VENV)/.%
 	KERAS_BACKEND=$* $(RUN) -m pytest $(PYTEST_ARGS) \
@@ -30,6 +32,9 @@ test-tensorflow test-jax test-torch: test-%: $(VENV)/.test $(VENV)/.%
 
 bench-tensorflow bench-jax bench-torch: bench-%: $(VENV)/.test $(VENV)/.%
 	KERAS_BACKEND=$* $(RUN) tests/benchmarks/bench.py
+
+matrix-tensorflow matrix-jax matrix-torch: matrix-%: $(VENV)/.test $(VENV)/.%
+	KERAS_BACKEND=$* $(RUN) tests/matrix/run.py
 
 check: $(VENV)/.test
 	$(RUN) -m ruff check .

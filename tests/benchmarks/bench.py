@@ -35,7 +35,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--models", nargs="+", choices=BUDGETS, default=list(BUDGETS))
     add("--pairs", type=int, help="rounds; 7, or 3 with --quick")
     add("--quick", action="store_true", help="short fits, no alternatives, no scaling")
-    add("--scaling", action=argparse.BooleanOptionalAction, help="10, 100 and 1000 variables")
+    add(
+        "--scaling",
+        action=argparse.BooleanOptionalAction,
+        help="10 to 5000 variables, 1 to 100 M parameters",
+    )
     add("--json", type=Path, help="write all timings to this file")
     return parser.parse_args(arguments)
 

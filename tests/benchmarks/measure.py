@@ -43,6 +43,7 @@ class Result:
     model: str
     batch_size: int
     variables: int
+    parameters: int
     steps: int
     series: dict[str, Series]
     failures: dict[str, str]
@@ -98,6 +99,14 @@ def _interleaved(entrants: dict[str, Entrant], steps: int, pairs: int) -> dict[s
 def _result(
     workload: Workload, steps: int, series: dict[str, Series], failures: dict[str, str]
 ) -> Result:
-    variables = len(workload.compiled(keras.Model).trainable_variables)
-    backend = keras.backend.backend()
-    return Result(backend, workload.name, workload.batch_size, variables, steps, series, failures)
+    model = workload.compiled(keras.Model)
+    return Result(
+        backend=keras.backend.backend(),
+        model=workload.name,
+        batch_size=workload.batch_size,
+        variables=len(model.trainable_variables),
+        parameters=model.count_params(),
+        steps=steps,
+        series=series,
+        failures=failures,
+    )

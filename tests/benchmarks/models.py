@@ -76,13 +76,25 @@ def _narrow(variables: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     return _classifier((16,), [_dense(16, "identity") for _ in range(variables // 2 - 1)])
 
 
+def _wide(units: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    return _classifier((units,), [_dense(units)])
+
+
 MODELS = {
     "cnn": Workload("cnn", _cnn, batch_size=128),
     "mlp": Workload("mlp", _mlp, batch_size=32),
     "deep": Workload("deep", _deep, batch_size=128),
 }
 
-SCALING = [
-    Workload(f"narrow-{variables}", partial(_narrow, variables), batch_size=32)
-    for variables in (10, 100, 1000)
-]
+
+def scaling(traces: bool) -> list[Workload]:
+    """Models of more and more variables, then of more and more parameters.
+
+    Args:
+        traces: Whether the backend traces or compiles a step: 5000 variables take it too long.
+    """
+    counts = (10, 100, 1000) if traces else (10, 100, 1000, 5000)
+    narrow = [Workload(f"narrow-{n}", partial(_narrow, n), batch_size=32) for n in counts]
+    sizes = {"1 M": 1000, "10 M": 3160, "100 M": 10000}
+    wide = [Workload(f"wide-{n}", partial(_wide, w), batch_size=8) for n, w in sizes.items()]
+    return narrow + wide

@@ -63,13 +63,15 @@ def _others(result: Result) -> list[str]:
 
 
 def _scaling(results: list[Result]) -> str:
-    head = ["backend", "variables", "steps", "stock ms/step", SUBJECT, "added µs/variable/step"]
+    head = ["backend", "variables", "parameters", "steps", "stock ms/step", SUBJECT]
+    head += ["added µs/variable/step"]
     return _markdown("Scaling", head, [_scaling_row(result) for result in results])
 
 
 def _scaling_row(result: Result) -> list[str]:
     stock = step_milliseconds(result, BASELINE)
-    row = [result["backend"], str(result["variables"]), str(result["steps"]), f"{stock:.2f}"]
+    row = [result["backend"], *(str(result[k]) for k in ("variables", "parameters", "steps"))]
+    row += [f"{stock:.2f}"]
     if SUBJECT not in result["series"]:
         return [*row, "failed", "–"]
     added = (step_milliseconds(result, SUBJECT) - stock) * 1e3 / result["variables"]

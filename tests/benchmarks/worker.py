@@ -10,9 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import keras
 from contenders import ESSENTIAL, alternatives
 from measure import Effort, Result, measure
-from models import MODELS, SCALING
+from models import MODELS, scaling
 from promise import BASELINE, SUBJECT
 
 # Tracing 1000 variables takes minutes, so the scaling does without the control.
@@ -30,7 +31,7 @@ def measured(request: dict[str, Any], folder: Path) -> Iterator[Result]:
         yield measure(MODELS[model], contenders, effort, folder)
     if request["scaling"]:
         scaled_effort = Effort(SCALED_PAIRS, effort.seconds, SCALED_MIN_STEPS)
-        for workload in SCALING:
+        for workload in scaling(traces=keras.backend.backend() != "torch"):
             yield measure(workload, SCALED, scaled_effort, folder)
 
 

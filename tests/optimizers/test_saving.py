@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
 import subprocess
 import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -21,9 +17,8 @@ import keras_l4
 from keras_l4.callbacks import GradientNorms
 from keras_l4.optimizers import instrument
 from keras_l4.optimizers._recording import Recording
+from tests.archives import archive, public, tree
 from tests.training import FEATURES, STEPS, build, same, state, train
-
-Tree = dict[str, tuple[tuple[int, ...], str, bytes]]
 
 
 def stock() -> Any:
@@ -105,39 +100,6 @@ def watched(
     make = PAIRS[pair]["ours" in request.param]
     callbacks = [GradientNorms()] if "instrumented" in request.param else []
     return saved(make, tmp_path_factory.mktemp("watched"), *callbacks)
-
-
-def tree(file: Any) -> Tree:
-    """Every dataset of an HDF5 file: its path, shape, dtype and bytes."""
-    found: Tree = {}
-
-    def visit(path: str, node: Any) -> None:
-        if isinstance(node, h5py.Dataset):
-            found[path] = node.shape, str(node.dtype), np.array(node).tobytes()
-
-    with h5py.File(file) as content:
-        content.visititems(visit)
-    return found
-
-
-def archive(path: Path) -> tuple[str, Tree]:
-    """The config of a `.keras` file, without the addresses of objects, and its weights."""
-    with zipfile.ZipFile(path) as content:
-        config = content.read("config.json").decode()
-        weights = tree(io.BytesIO(content.read("model.weights.h5")))
-    return re.sub(r'(_object_id|_config_id)": \d+', r'\1": 0', config), weights
-
-
-def public(config: str) -> str:
-    """On torch stock Keras names a private module, which only torch can load."""
-    private = (
-        '"module": "keras.src.backend.torch.optimizers.torch_adam", "class_name": "Adam"',
-        '"registered_name": "Adam"',
-    )
-    names = ('"module": "keras.optimizers", "class_name": "Adam"', '"registered_name": null')
-    for old, new in zip(private, names, strict=True):
-        config = config.replace(old, new)
-    return config
 
 
 @pytest.mark.parametrize("door", ["during.keras", "checkpoint.keras", "after.keras"])
