@@ -8,6 +8,7 @@ from keras_l4.recorder.facts import ModelFacts
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._mismatch import INF, PROBABILITIES, Mismatch
 
+_KNOWN = ("binary_", "categorical_", "sparse_", "mean_", "huber", "log_cosh")
 RANGES = {
     "sigmoid": (0.0, 1.0),
     "hard_sigmoid": (0.0, 1.0),
@@ -103,7 +104,8 @@ def twice_normalized(run: Evidence, facts: ModelFacts, activation: str) -> Misma
 
 def width(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
     targets, width = facts.targets, facts.output_width
-    if targets is None or not width or not _is_flat(run):
+    if targets is None or not width or not _is_flat(run) or not facts.loss.startswith(_KNOWN):
+        # A loss of the user's own may take its targets as it likes.
         return None
     if facts.loss.startswith("sparse_"):
         wrong, wanted = targets.maximum >= width, int(targets.maximum) + 1

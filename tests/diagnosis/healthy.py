@@ -312,7 +312,7 @@ class Adversaries(keras.Model):
     def call(self, x: Any) -> Any:
         return self.discriminator(x)
 
-    def compute_loss(self, x: Any = None, **_: Any) -> Any:
+    def compute_loss(self, x: Any = None, *_: Any, **__: Any) -> Any:
         made = self.generator(keras.random.normal((32, 4)))
         seen, thought = self.discriminator(x), self.discriminator(made)
         told = self.cross(ops.ones_like(seen), seen) + self.cross(ops.zeros_like(thought), thought)

@@ -81,3 +81,8 @@ FITS: dict[str, ModelFacts] = {
 @pytest.mark.parametrize("name", FITS)
 def test_silent_on_what_fits_even_if_it_learns_nothing(name: str) -> None:
     assert found(record(known=FITS[name], accuracy=LOST), "wrong-output-or-loss") == []
+
+
+def test_a_loss_of_the_users_own_may_take_targets_of_any_width() -> None:
+    known = facts(loss="my_loss", output_width=5)
+    assert found(record(known=known, accuracy=LOST), "wrong-output-or-loss") == []
