@@ -46,7 +46,8 @@ def crossentropy_of_one(run: Evidence, facts: ModelFacts, activation: str) -> Mi
 
 def targets_out_of_range(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
     targets, (low, high) = facts.targets, RANGES.get(activation, (-INF, INF))
-    if targets is None or facts.loss.startswith("sparse_") or activation not in RANGES:
+    known = facts.loss.startswith(_KNOWN) and not facts.loss.startswith("sparse_")
+    if targets is None or not known or activation not in RANGES:
         return None
     slack = 0.01 * max(targets.std, 1e-12)
     if low - slack <= targets.minimum and targets.maximum <= high + slack:

@@ -84,5 +84,5 @@ def test_silent_on_what_fits_even_if_it_learns_nothing(name: str) -> None:
 
 
 def test_a_loss_of_the_users_own_may_take_targets_of_any_width() -> None:
-    known = facts(loss="my_loss", output_width=5)
+    known = facts(loss="my_loss", output_width=5, targets=targets(maximum=9.0))
     assert found(record(known=known, accuracy=LOST), "wrong-output-or-loss") == []
