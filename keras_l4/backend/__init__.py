@@ -17,12 +17,18 @@ from keras_l4.backend.keras_private import (
     is_overwritten,
     learning_rate,
     loss_scale,
+    num_iterations,
     raw_iterations,
     save_as,
     save_like,
     variable_index,
     variable_key,
 )
-from keras_l4.backend.model_private import leaf_layers, model_state, trained_variables
+from keras_l4.backend.model_private import (
+    is_distributed,
+    leaf_layers,
+    model_state,
+    trained_variables,
+)
 from keras_l4.backend.norms import exact_norms
 from keras_l4.backend.random_state import same_random_state

@@ -4,11 +4,18 @@ import keras
 
 if keras.backend.backend() == "tensorflow":
     from keras_l4.backend.captured import *  # noqa: F403
+    from keras_l4.backend.one_process import *  # noqa: F403
+    from keras_l4.backend.replicas import *  # noqa: F403
     from keras_l4.backend.tensorflow import *  # noqa: F403
 elif keras.backend.backend() == "jax":
+    from keras_l4.backend.carried import *  # noqa: F403
     from keras_l4.backend.jax import *  # noqa: F403
+    from keras_l4.backend.mesh import *  # noqa: F403
+    from keras_l4.backend.one_replica import *  # noqa: F403
 elif keras.backend.backend() == "torch":
     from keras_l4.backend.captured import *  # noqa: F403
+    from keras_l4.backend.one_process import *  # noqa: F403
+    from keras_l4.backend.one_replica import *  # noqa: F403
     from keras_l4.backend.torch import *  # noqa: F403
 else:
     raise ImportError(

@@ -1,13 +1,8 @@
-"""JAX: state is passed through the jitted step, at the tail of the optimizer's variables.
-
-It is there only while the step runs, so that whatever saves a model never meets it.
-"""
+"""JAX: arrays do not change, and branches and reductions are XLA's."""
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -15,19 +10,18 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from keras_l4.backend.mesh import apart, splits_variables, whole_beside
+
 Ring: TypeAlias = keras.Variable
 _INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
 _FOLDS = {"count": jax.lax.add, "maximum": jax.lax.max, "minimum": jax.lax.min}
-_exposed: contextvars.ContextVar[tuple[Ring, ...]] = contextvars.ContextVar("rings", default=())
 
 
-TRAVELS = True
-"""Whether the rings travel with the optimizer's state through a step function."""
-
-
-def ring(name: str, shape: tuple[int, ...], dtype: str) -> Ring:
-    """A device variable of zeros."""
-    return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
+def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
+    """A device variable of zeros, whole on every device that has a part of `beside`."""
+    return keras.Variable(
+        np.zeros(shape), dtype=dtype, trainable=False, name=name, layout=whole_beside(beside)
+    )
 
 
 def write(ring: Ring, index: Any, row: Any) -> None:
@@ -46,12 +40,8 @@ def read(ring: Ring) -> np.ndarray:
 
 
 def whole_gradient(gradient: Any, xla: bool) -> Any:
-    """The gradient, flat.
-
-    XLA moves reshapes through the update; a gradient of rank two that has to stand in memory for
-    the measurements would pin one, and the update be rounded differently.
-    """
-    return jnp.ravel(gradient)
+    """The gradient."""
+    return _flat(apart(gradient))
 
 
 def is_sparse(gradient: Any) -> bool:
@@ -60,7 +50,14 @@ def is_sparse(gradient: Any) -> bool:
 
 def value(variable: Any, xla: bool) -> Any:
     """The variable's array as it is now."""
-    return jnp.ravel(keras.ops.convert_to_tensor(variable))
+    return _flat(keras.ops.convert_to_tensor(variable))
+
+
+def _flat(x: Any) -> Any:
+    # XLA moves reshapes through the update; an array of rank two that has to stand in memory for
+    # the measurements would pin one, and the update be rounded differently. One that is split
+    # over devices would have to be put together to be flat.
+    return x if splits_variables() else jnp.ravel(x)
 
 
 def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
@@ -126,11 +123,15 @@ def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
     if not counted or not counted[0].size:
         return [jnp.zeros((), x.dtype) for x in counted]
     starts = [_start(x, how) for x, how in zip(counted, folds, strict=True)]
+    axes = tuple(range(counted[0].ndim))
+    if splits_variables():
+        # Of a common reduction each result would be exchanged by itself, not all in one go.
+        triples = zip(counted, starts, folds, strict=True)
+        return [jax.lax.reduce(x, start, _FOLDS[how], axes) for x, start, how in triples]
 
     def combine(left: Sequence[Any], right: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(_FOLDS[how](a, b) for a, b, how in zip(left, right, folds, strict=True))
 
-    axes = tuple(range(counted[0].ndim))
     return list(jax.lax.reduce(tuple(counted), tuple(starts), combine, axes))
 
 
@@ -165,46 +166,8 @@ def strided_sample(x: Any, stride: int, size: int) -> Any:
 
     Of a gradient that is sparse or missing, the elements that are left out are zeros at the end.
     """
-    sample = jnp.ravel(x)[::stride].astype(jnp.float32)
+    if splits_variables():
+        sample = x[np.unravel_index(np.arange(0, x.size, stride), x.shape)].astype(jnp.float32)
+    else:
+        sample = jnp.ravel(x)[::stride].astype(jnp.float32)
     return jnp.pad(sample, (0, size - sample.size))
-
-
-@contextlib.contextmanager
-def exposed(rings: Sequence[Ring]) -> Iterator[None]:
-    """Where the step function is made or run, `optimizer.variables` ends with the rings."""
-    token = _exposed.set((*_exposed.get(), *rings))
-    try:
-        yield
-    finally:
-        _exposed.reset(token)
-
-
-def take(rings: Sequence[Ring], optimizer_variables: Sequence[Any]) -> None:
-    """Takes the rings from the end of the state that a loop carries, if it is given."""
-    if len(optimizer_variables):
-        for ring, array in zip(rings, optimizer_variables[-len(rings) :], strict=True):
-            ring._value = array
-
-
-def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
-    """The rings that `optimizer.variables` shows at this moment, in this thread."""
-    exposed = {id(ring) for ring in _exposed.get()}
-    return [ring for ring in rings if id(ring) in exposed]
-
-
-def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]) -> Any:
-    """The step function that takes the rings along."""
-
-    def with_rings(state: Sequence[Any], iterator: Any) -> tuple[Any, Any]:
-        trainable, non_trainable, optimizer, metrics = state
-        held = rings()
-        with exposed(held):
-            carried = [*optimizer, *(ring.value for ring in held)]
-            logs, state = step_function((trainable, non_trainable, carried, metrics), iterator)
-        trainable, non_trainable, carried, metrics = state
-        for ring, array in zip(held, carried[len(optimizer) :], strict=True):
-            # `assign` costs more than a small model's step; Keras' own trainer does the same.
-            ring._value = array
-        return logs, (trainable, non_trainable, carried[: len(optimizer)], metrics)
-
-    return with_rings

@@ -59,6 +59,11 @@ def raw_iterations(optimizer: Any) -> Any:
     return optimizer._iterations
 
 
+def num_iterations(optimizer: Any) -> int:
+    """`iterations`, of which a mirrored variable of TensorFlow has no `int`."""
+    return int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
 def parts(optimizer: Any) -> list[Any]:
     """The optimizers that do the work: those in a `MultiOptimizer`, else the optimizer itself."""
     multi = isinstance(optimizer, keras.optimizers.MultiOptimizer)

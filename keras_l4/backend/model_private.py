@@ -48,3 +48,9 @@ def model_state(model: Any) -> tuple[list[Any], list[Any]]:
 def trained_variables(optimizer: Any) -> list[Any]:
     """Those that the optimizer was built with; there is no public name for them."""
     return [v for part in parts(inner_optimizer(optimizer)) for v in part._trainable_variables]
+
+
+def is_distributed(model: Any) -> bool:
+    """Whether its variables lie on several devices: by `keras.distribution`, or a strategy."""
+    strategy = getattr(model, "_distribute_strategy", None)
+    return keras.distribution.distribution() is not None or strategy is not None

@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
+from keras_l4.backend.replicas import placed
+
 Ring: TypeAlias = keras.Variable
 _LONG_SUM = 2**14
 _INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
@@ -20,10 +22,13 @@ _FOLDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def ring(name: str, shape: tuple[int, ...], dtype: str) -> Ring:
-    """A device variable of zeros, created outside of any graph."""
-    with tf.init_scope():
+def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
+    """A device variable of zeros, where the first replica keeps its copy of `beside`."""
+
+    def create() -> Ring:
         return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
+
+    return placed(create, beside)
 
 
 def write(ring: Ring, index: Any, row: Any) -> None:

@@ -18,7 +18,7 @@ _FOLDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def ring(name: str, shape: tuple[int, ...], dtype: str) -> Ring:
+def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
     """A device variable of zeros."""
     return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
 

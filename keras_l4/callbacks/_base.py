@@ -72,8 +72,8 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
         return "\n\n".join(filter(None, [o.end_training(self) for o in self._observers]))
 
     def say(self, message: str) -> None:
-        """Prints a line, below the progress bar, unless `verbose=0`."""
-        if self.options.verbose:
+        """Prints a line, below the progress bar, unless `verbose=0`; of several processes, one does."""
+        if self.options.verbose and backend.is_first_process():
             print(f"\nkeras_l4: {message}", flush=True)
 
     @property

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from keras_l4 import backend
 from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._plan import Plan
 from keras_l4.events import BlockWriter, last_step
@@ -58,6 +59,8 @@ class Filing:
         if plan.run_dir is None:
             return None
         self.previous_step = last_step(plan.run_dir)
+        if not backend.is_first_process():
+            return None
         units = {name: quantity.unit for name, quantity in registry().items()}
         return BlockWriter(plan.run_dir, update_freq=plan.update_freq, by=plan.by, units=units)
 
@@ -84,8 +87,5 @@ class Filing:
     def close(self) -> None:
         """Closes the file, also one that failed: it is still open."""
         self.is_open = False
-        try:
-            if self._writer is not None:
-                self._writer.close()
-        except OSError as error:
-            self._fuse.blow(WRITING, error)
+        if self._writer is not None:
+            self._fuse.finish(WRITING, self._writer.close)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from keras_l4 import backend
 from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._observers import Observer
 from keras_l4.recorder.block import StepBlock
@@ -73,7 +74,7 @@ class FindingsReport(Observer):
             return ""
         findings = self.findings()
         told = [finding for finding in findings if finding.rank > 0]
-        if callback.options.verbose:
+        if callback.options.verbose and backend.is_first_process():
             print_findings(told)
         return markdown(findings)
 
@@ -89,4 +90,4 @@ class FindingsReport(Observer):
         self._next_time = end + max(_SECONDS, (end - begin) / _SHARE)
 
     def _switch_off(self, code: str, error: Exception) -> None:
-        self._fuse.blow(f"rule {code}", error)
+        self._fuse.tell(f"rule {code}", error)

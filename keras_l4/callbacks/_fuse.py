@@ -20,22 +20,24 @@ class Fuse:
             what: The part, in words. It is what is switched off.
             action: What it does.
         """
-        if what in self._broken:
-            return None
+        return None if what in self._broken else self.finish(what, action)
+
+    def finish(self, what: str, action: Callable[[], Any]) -> Any:
+        """As `attempt`, but also where that part is off by now: it has to be put away."""
         try:
             return action()
         except Exception as error:
-            self.blow(what, error)
+            self.tell(what, error)
             return None
 
-    def blow(self, what: str, error: Exception) -> None:
-        """Switches `what` off, and tells it if it was on."""
-        if what not in self._broken:
-            self._broken.add(what)
-            warn(
-                f"{what} failed and is switched off; training goes on. "
-                f"{type(error).__name__}: {error}"
-            )
+    def tell(self, what: str, error: Exception) -> None:
+        """Switches `what` off, and says so if it was on."""
+        if what in self._broken:
+            return
+        self._broken.add(what)
+        warn(
+            f"{what} failed and is switched off; training goes on. {type(error).__name__}: {error}"
+        )
 
 
 def warn(message: str) -> None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 
+from keras_l4 import backend
 from keras_l4.events import histogram_tag
 from keras_l4.recorder.reader import Chunk
 from keras_l4.recorder.recorder import Recorder
 
 
 def histograms(recorder: Recorder, chunk: Chunk) -> dict[str, np.ndarray]:
-    """Tag to finite elements: of the weights, and of the last sampled gradient."""
+    """Tag to finite elements: of the weights, and of the last sampled gradient.
+
+    Weights of which other processes hold parts are left out.
+    """
     paths = [v.path for v in recorder.layout.variables]
-    values = [keras.ops.convert_to_numpy(v) for v in recorder.consumption.variables]
-    weights = {histogram_tag("weights", p): v for p, v in zip(paths, values, strict=True)}
+    values = zip(paths, map(backend.whole_on_host, recorder.consumption.variables), strict=True)
+    weights = {histogram_tag("weights", path): v for path, v in values if v is not None}
     return {tag: _finite(v) for tag, v in (weights | _gradients(paths, chunk)).items()}
 
 

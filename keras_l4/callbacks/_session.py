@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_l4 import backend
 from keras_l4.callbacks._calendar import Calendar
+from keras_l4.callbacks._clock import Clock
 from keras_l4.callbacks._filing import Filing
 from keras_l4.callbacks._fuse import Fuse, warn
 from keras_l4.callbacks._histograms import histograms
@@ -22,8 +22,6 @@ from keras_l4.recorder.reader import Chunk, Reader
 
 if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
-
-SECONDS_BETWEEN_READS = 5.0
 
 
 class Session:
@@ -57,9 +55,9 @@ class Session:
         self._chunk: Chunk | None = None
         self._epoch = self._pending = 0
         self._started = False
-        self._read_at = time.monotonic()
+        self._clock = Clock()
         self._filing = Filing(plan, optimizer, self._fuse)
-        self._last_step = max(self._filing.previous_step, int(optimizer.iterations))
+        self._last_step = max(self._filing.previous_step, backend.num_iterations(optimizer))
         self._witness = Witness(model, optimizer, members, self._fuse, self._take_note)
         backend.on_fit_exit(self.close)
         quantities = dict.fromkeys(name for m in members for name in m.quantities)
@@ -103,8 +101,7 @@ class Session:
     def begin_batch(self) -> None:
         """Reads, where it is time: here the state of the step before is still there."""
         self._meet_recorder()
-        late = time.monotonic() - self._read_at >= SECONDS_BETWEEN_READS
-        if self._pending >= self._plan.flush_every or late:
+        if self._pending >= self._plan.flush_every or self._clock.is_late:
             self.flush()
         elif self._reader is not None and self._a_sample_waits(self._reader.num_rows):
             self._fuse.attempt("reading samples", self._reader.read_samples)
@@ -125,17 +122,15 @@ class Session:
     def flush(self) -> None:
         """Reads what is new, and hands it to the writer, the hooks and the callbacks."""
         self._meet_recorder()
-        self._read_at = time.monotonic()
+        self._clock.restart()
         self._pending = 0
         block = self._fuse.attempt("reading the recorder", self._read)
         if block is not None:
             self._deliver(block)
 
     def _read(self) -> StepBlock | None:
-        if self._reader is None or self._calendar is None:
-            return None
-        chunk = self._reader.read()
-        if chunk is None:
+        chunk = self._reader.read() if self._reader else None
+        if chunk is None or self._reader is None or self._calendar is None:
             return None
         self._chunk = chunk
         if chunk.num_lost:
@@ -151,7 +146,7 @@ class Session:
     def _deliver(self, block: StepBlock) -> None:
         self._last_step = int(block.steps[-1])
         self._filing.write(block)
-        for member in self.members:
+        for member in self.members if backend.is_first_process() else ():
             for hook in member.options.hooks:
                 self._fuse.attempt(f"hook {hook!r}", functools.partial(hook, block))
         for member in self.members:

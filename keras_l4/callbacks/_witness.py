@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_l4 import backend
 from keras_l4.callbacks._data import Data
 from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._model_facts import model_facts
@@ -45,9 +46,11 @@ class Witness:
         self._deliver = deliver
         takers = [member for member in members if member.takes_notes]
         with_data = bool(takers) and all(taker.options.look_at_data for taker in takers)
+        # Of several devices or processes each would have to take the same look.
+        with_data = with_data and not backend.is_distributed(model)
         self._data = fuse.attempt(_LOOKING, Data.of_fit) if with_data else None
         self._probe: Probe | None = None
-        self._iterations = int(optimizer.iterations)
+        self._iterations = backend.num_iterations(optimizer)
         self._is_wanted = bool(takers)
         self._has_met = False
         self._last_look = -1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from itertools import chain
 from typing import Any
 
@@ -15,8 +16,10 @@ from keras_l4.optimizers._closed_forms import rate_of
 from keras_l4.recorder.recorder import Recorder
 from keras_l4.recorder.settings import Settings
 
+_at_work: ContextVar[tuple[Any, ...]] = ContextVar("at_work", default=())
 
-class Recording(keras.optimizers.Optimizer):
+
+class Recording(backend.SumsOnce):
     """Mixin in front of a Keras optimizer: it records while it has a recorder.
 
     It only watches: what is applied is what the optimizer applies without it, and without a
@@ -57,7 +60,8 @@ class Recording(keras.optimizers.Optimizer):
     @property
     def variables(self) -> list[Any]:
         """Those of the optimizer; where a JAX step runs, the rings stand at their end."""
-        rings = [] if self._recorder is None else self._recorder.rings
+        recorder = self._listening()
+        rings = [] if recorder is None else recorder.rings
         return super().variables + backend.exposed_rings(rings)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
@@ -65,22 +69,24 @@ class Recording(keras.optimizers.Optimizer):
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
         self._get_ready(trainable_variables)
-        if self._recorder is None or not len(grads):
+        recorder = self._listening()
+        if recorder is None or not len(grads):
             super().apply(grads, trainable_variables)
             return
         update = functools.partial(super().apply, grads, trainable_variables)
-        with self._paused() as recorder:
+        with self._paused():
             recorder.record(grads, trainable_variables, update)
 
     def stateless_apply(
         self, optimizer_variables: Sequence[Any], grads: Any, trainable_variables: Any
     ) -> tuple[list[Any], list[Any]]:
         """Applies the gradients without side effects (JAX), and records the step."""
-        if self._recorder is None:
+        recorder = self._listening()
+        if recorder is None:
             return super().stateless_apply(optimizer_variables, grads, trainable_variables)
         # `LossScaleOptimizer.stateless_apply` does not go through `apply`: record around it.
         stateless_apply = super().stateless_apply
-        with self._paused() as recorder:
+        with self._paused():
             watched, own = self._trainable_variables, self.variables
             if len(optimizer_variables) == len(own):
                 raise ValueError(
@@ -116,15 +122,19 @@ class Recording(keras.optimizers.Optimizer):
         _, (file,) = super().__reduce__()
         return _revive, (self.stock_class(), file)
 
+    def _listening(self) -> Recorder | None:
+        """The recorder, unless it is at work in this thread: what `apply` calls is no other step."""
+        at_work = any(optimizer is self for optimizer in _at_work.get())
+        return None if at_work else self._recorder
+
     @contextlib.contextmanager
-    def _paused(self) -> Iterator[Any]:
-        """Takes the recorder off, so that what `apply` calls in turn is not recorded again."""
-        held = self._settings, self._recorder
-        self._settings = self._recorder = None
+    def _paused(self) -> Iterator[None]:
+        """Does not listen in this thread. TensorFlow's replicas have one each, and take turns."""
+        token = _at_work.set((*_at_work.get(), self))
         try:
-            yield held[1]
+            yield
         finally:
-            self._settings, self._recorder = held
+            _at_work.reset(token)
 
 
 def _revive(cls: Any, file: Any) -> Any:

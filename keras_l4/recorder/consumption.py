@@ -56,12 +56,13 @@ class Consumption:
     def of(self, grads: Sequence[Any], variables: Sequence[Any] | None) -> Taken:
         """The gradients of this call, in the order of the recorded variables."""
         given = self._given(grads, variables)
-        whole = self._whole(given)
         keys = [self._key(v) for v, _ in given]
+        clipped = self._clipped_by_replica(given)
+        whole = self._whole(_summed(given))
         consumed = None
         if backend.clips(self.inner):
-            clipped = [v for v, _ in given]
-            consumed = lambda: self._pick(keys, backend.clip(self.inner, whole, clipped))  # noqa: E731
+            of = [v for v, _ in given]
+            consumed = lambda: self._pick(keys, clipped or backend.clip(self.inner, whole, of))  # noqa: E731
         gradients = self._pick(keys, whole)
         dense = (
             not any(backend.is_sparse(g) for _, g in given) and len(given) == self._num_watchable
@@ -110,13 +111,33 @@ class Consumption:
         if self._micro_steps == 1:
             return gradients
         held = backend.accumulators(self.inner, [v for v, _ in given])
-        return [
-            (g + backend.value(a, self._xla)) / self._micro_steps
-            for g, a in zip(gradients, held, strict=True)
-        ]
+        sums = backend.summed([backend.value(a, self._xla) for a in held])
+        return [(g + a) / self._micro_steps for g, a in zip(gradients, sums, strict=True)]
+
+    def _clipped_by_replica(self, given: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """The consumed gradients where there are replicas: each clips its own before they are summed.
+
+        They are summed here: a branch, which only the first replica takes, cannot.
+        """
+        if not (backend.is_replicated() and backend.clips(self.inner)):
+            return []
+        own = [g for _, g in given]
+        scale = backend.loss_scale(self.optimizer)
+        if scale is not None:
+            own = [ops.divide(g, ops.cast(scale, g.dtype)) for g in own]
+        if self._micro_steps > 1:
+            held = backend.accumulators(self.inner, [v for v, _ in given])
+            own = [ops.add(g, a) / self._micro_steps for g, a in zip(own, held, strict=True)]
+        sums = backend.summed(backend.clip(self.inner, own, [v for v, _ in given]))
+        return [backend.whole_gradient(g, self._xla) for g in sums]
 
     def _is_nth(self, n: int) -> Any:
         """Whether this call is the n-th of its update, the 0-th being the last."""
         if self._micro_steps == 1:
             return True
         return ops.equal((self.raw_iterations() + 1) % self._micro_steps, n)
+
+
+def _summed(given: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    sums = backend.summed([g for _, g in given])
+    return [(v, g) for (v, _), g in zip(given, sums, strict=True)]

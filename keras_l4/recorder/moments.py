@@ -25,7 +25,8 @@ class Moments:
     """
 
     def __init__(self, rate: Rate, layout: Layout, consumption: Consumption, xla: bool) -> None:
-        self.means = backend.ring("keras_l4_moments", (len(layout.variables),), "float32")
+        shape, beside = (len(layout.variables),), consumption.variables[0]
+        self.means = backend.ring("keras_l4_moments", shape, "float32", beside)
         self._rate = rate
         self._layout = layout
         self._consumption = consumption

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from keras import ops
 
 from keras_l4 import backend
+from keras_l4.recorder.begun import Begun
 from keras_l4.recorder.consumption import Consumption, Taken
 from keras_l4.recorder.layout import Layout
 from keras_l4.recorder.micro_steps import with_earlier
@@ -16,21 +17,6 @@ from keras_l4.recorder.moments import Moments
 from keras_l4.recorder.rate import Rate
 from keras_l4.recorder.settings import Settings
 from keras_l4.recorder.step import Step
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """What is known of a step before its update."""
-
-    taken: Taken
-    norms: Any
-    suspicious: Any
-    looked: Any
-    weights: Sequence[Any]
-    slots: Sequence[Any]
-    clock: list[Any]
-    iterations: Any
-    raw_iterations: Any
 
 
 class Recorder:
@@ -57,13 +43,13 @@ class Recorder:
         self.layout, positions = Layout.of(variables, rate, settings)
         self.consumption = Consumption(optimizer, variables, positions, settings.xla)
         layout, rows = self.layout, settings.capacity
-        self.counters = backend.ring("keras_l4_counters", (3,), "int")
-        self.floats = backend.ring("keras_l4_floats", (rows, layout.num_floats), "float32")
-        self.integers = backend.ring("keras_l4_integers", (rows, layout.num_integers), "int")
+        ring = functools.partial(backend.ring, beside=self.consumption.variables[0])
+        self.counters = ring("keras_l4_counters", (3,), "int")
+        self.floats = ring("keras_l4_floats", (rows, layout.num_floats), "float32")
+        self.integers = ring("keras_l4_integers", (rows, layout.num_integers), "int")
         self.moments = Moments(rate, layout, self.consumption, settings.xla)
-        self.samples = backend.ring(
-            "keras_l4_samples", (settings.sample_capacity, layout.num_samples), "float32"
-        )
+        samples = (settings.sample_capacity, layout.num_samples)
+        self.samples = ring("keras_l4_samples", samples, "float32")
 
     @property
     def rings(self) -> list[Any]:
@@ -80,19 +66,22 @@ class Recorder:
             variables: The variables they belong to, or None for those it was built with.
             update: Applies the gradients.
         """
-        begun = self._begin(grads, variables)
+        taken = self.consumption.of(grads, variables)
+        if not backend.records_here():
+            update()
+            return
+        begun = self._begin(taken)
         update()
         self._end(begun)
 
-    def _begin(self, grads: Sequence[Any], variables: Sequence[Any] | None) -> _Begun:
-        taken = self.consumption.of(grads, variables)
+    def _begin(self, taken: Taken) -> Begun:
         norms = backend.exact_norms(taken.gradients)
         due = ops.equal(self._counter(1) % self.settings.every, 0)
         suspicious = ops.logical_not(ops.all(ops.isfinite(norms)))
         looked = ops.logical_or(ops.logical_and(taken.is_update, due), suspicious)
         wanted = self.rate.every_update or looked
         watched = self.consumption.variables
-        return _Begun(
+        return Begun(
             taken,
             norms,
             suspicious,
@@ -104,7 +93,7 @@ class Recorder:
             self.consumption.raw_iterations(),
         )
 
-    def _end(self, begun: _Begun) -> None:
+    def _end(self, begun: Begun) -> None:
         skipped = ops.equal(self.consumption.raw_iterations(), begun.raw_iterations)
         floats, counts, means = backend.branch(
             begun.looked,
@@ -129,7 +118,7 @@ class Recorder:
         advance = [1, done, ops.logical_and(begun.looked, done)]
         self.counters.assign_add(_row(advance, self.counters.dtype))
 
-    def _look_closer(self, begun: _Begun) -> tuple[Sequence[Any], Any]:
+    def _look_closer(self, begun: Begun) -> tuple[Sequence[Any], Any]:
         moments = self.moments.of_elements(begun.slots)
         means = backend.means(moments)
         to_fold = self.layout.folded(of_nonfinite=False)
@@ -143,7 +132,7 @@ class Recorder:
             step
         )
 
-    def _count_nonfinite(self, begun: _Begun) -> dict[str, Any]:
+    def _count_nonfinite(self, begun: Begun) -> dict[str, Any]:
         quantities = self.layout.folded(of_nonfinite=True)
 
         def count() -> list[Any]:
@@ -154,13 +143,13 @@ class Recorder:
         counted = ops.cond(begun.suspicious, count, lambda: [zeros for _ in quantities])
         return dict(zip((q.name for q in quantities), counted, strict=True))
 
-    def _pass_by(self, begun: _Begun, skipped: Any) -> Sequence[Any]:
+    def _pass_by(self, begun: Begun, skipped: Any) -> Sequence[Any]:
         num = len(self.layout.variables)
         floats = ops.zeros((num * len(self.layout.closer),), "float32")
         counts = ops.zeros((num * len(self.layout.counts),), self.integers.dtype)
         return floats, counts, self._advanced(begun, skipped)
 
-    def _advanced(self, begun: _Begun, skipped: Any) -> Any:
+    def _advanced(self, begun: Begun, skipped: Any) -> Any:
         taken = begun.taken
         applied = ops.logical_and(taken.is_update, ops.logical_not(skipped))
         as_is = taken.all_dense and taken.consumed is None
@@ -170,7 +159,7 @@ class Recorder:
     def _values(self) -> list[Any]:
         return [backend.value(v, self.settings.xla) for v in self.consumption.variables]
 
-    def _step(self, begun: _Begun, **known: Any) -> Step:
+    def _step(self, begun: Begun, **known: Any) -> Step:
         return Step(
             rate=self.rate,
             sizes=self.layout.sizes,

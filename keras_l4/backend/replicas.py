@@ -1,0 +1,70 @@
+"""TensorFlow's strategies: one model replica per device, each with a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+_Tensors = Sequence[Any]
+_summed: ContextVar[tuple[_Tensors, _Tensors]] = ContextVar("summed", default=((), ()))
+
+
+def is_replicated() -> bool:
+    """Whether this is one of several replicas that train together."""
+    context = tf.distribute.get_replica_context()
+    return context is not None and context.num_replicas_in_sync > 1
+
+
+def records_here() -> bool:
+    """Whether this replica keeps the record: the first one does, for all."""
+    if not is_replicated():
+        return True
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    return bool(tf.get_static_value(replica) == 0)
+
+
+def summed(gradients: _Tensors) -> _Tensors:
+    """The gradients, summed over the replicas as Keras sums them. Every replica has to call it."""
+    if not (is_replicated() and gradients):
+        return gradients
+    context = tf.distribute.get_replica_context()
+    sums = context.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients))
+    _summed.set((gradients, sums))
+    return sums
+
+
+class SumsOnce(keras.optimizers.Optimizer):
+    """An optimizer that does not sum gradients over the replicas that were summed already."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        # Keras sums here. Gradients that were summed to be measured have gone over the wires once;
+        # where it scaled or clipped them in between they are others, and are summed as ever.
+        pairs = list(grads_and_vars)
+        gradients, sums = _summed.get()
+        if len(pairs) != len(gradients) or any(
+            mine is not theirs for mine, (theirs, _) in zip(gradients, pairs, strict=True)
+        ):
+            return super()._all_reduce_sum_gradients(pairs)
+        return [(total, variable) for total, (_, variable) in zip(sums, pairs, strict=True)]
+
+
+def placed(create: Callable[[], keras.Variable], beside: keras.Variable) -> keras.Variable:
+    """A variable that is created outside of any graph; on the first replica only, if there are several."""
+    if not isinstance(beside.value, tf.distribute.DistributedValues):
+        with tf.init_scope():
+            return create()
+    first, *_ = beside.value.distribute_strategy.experimental_local_results(beside.value)
+
+    def create_there() -> keras.Variable:
+        with tf.device(first.device):
+            return create()
+
+    # Where a strategy is in scope, it mirrors what is created, and there is no way out of the
+    # scope; another thread is not in it.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(create_there).result()

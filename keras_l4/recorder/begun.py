@@ -1,0 +1,24 @@
+"""Begun: a step between its gradients and its update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keras_l4.recorder.consumption import Taken
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What is known of a step before its update."""
+
+    taken: Taken
+    norms: Any
+    suspicious: Any
+    looked: Any
+    weights: Sequence[Any]
+    slots: Sequence[Any]
+    clock: list[Any]
+    iterations: Any
+    raw_iterations: Any

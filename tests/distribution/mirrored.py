@@ -1,0 +1,135 @@
+"""Trains under `tf.distribute.MirroredStrategy`, on two logical CPU devices."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tests.distribution.trained import (
+    BATCH,
+    CLIPNORM,
+    ROWS,
+    UNITS,
+    Found,
+    compiled,
+    dense,
+    find,
+    rows,
+)
+from tests.recorder.recorded import Prescribed
+
+DEVICES = ["CPU:0", "CPU:1"]
+# A batch is cut in two halves, one per replica.
+ON_THE_FIRST, ON_THE_SECOND = BATCH, BATCH + BATCH // 2
+
+
+def embedding() -> Any:
+    layers = [keras.layers.Embedding(9, 2, name="words"), keras.layers.Flatten()]
+    output = keras.layers.Dense(UNITS, name="output")
+    return keras.Sequential([keras.Input((3,), dtype="int32"), *layers, output])
+
+
+def prescribed() -> Any:
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, Prescribed((2, 3), name="given")(inputs))
+
+
+def words() -> tuple[np.ndarray, np.ndarray]:
+    return np.random.default_rng(0).integers(0, 9, (ROWS, 3)), rows()[1]
+
+
+def scaled() -> Any:
+    return keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01), initial_scale=1024.0)
+
+
+@dataclass
+class Case:
+    """One way of training."""
+
+    model: Callable[[], Any] = dense
+    optimizer: Callable[[], Any] = lambda: keras.optimizers.Adam(0.01)
+    data: Callable[[], tuple[Any, Any]] = rows
+    options: dict[str, Any] = field(default_factory=lambda: {"loss": "mse"})
+    # Keras cannot run several steps in one execution, nor eagerly, with TensorFlow's ring of CPUs.
+    in_a_ring: bool = False
+
+
+CASES = {
+    "plain": Case(in_a_ring=True),
+    "steps_per_execution": Case(
+        data=lambda: rows(ON_THE_SECOND), options={"loss": "mse", "steps_per_execution": 3}
+    ),
+    "embedding": Case(model=embedding, data=words, optimizer=lambda: keras.optimizers.Lion(0.01)),
+    "accumulation": Case(
+        optimizer=lambda: keras.optimizers.SGD(0.01, gradient_accumulation_steps=2),
+        # In a graph Keras refuses to accumulate under this strategy.
+        options={"loss": "mse", "run_eagerly": True},
+    ),
+    "clipping": Case(
+        model=prescribed,
+        optimizer=lambda: keras.optimizers.SGD(0.01, global_clipnorm=CLIPNORM),
+        data=lambda: (rows()[0], np.zeros(ROWS)),
+        options={"loss": lambda _, prediction: prediction},
+    ),
+    "loss scaling": Case(optimizer=scaled, data=lambda: rows(ON_THE_FIRST)),
+    "not skipped": Case(optimizer=scaled, data=lambda: rows(ON_THE_SECOND)),
+}
+
+
+def build(case: Case, strategy: Any) -> Any:
+    scope = strategy.scope() if strategy else contextlib.nullcontext()
+    return compiled(case.model, case.optimizer, scope, **case.options)
+
+
+def sums(strategy: Any) -> Any:
+    """Counts the all-reduces that are traced, each of a list of gradients."""
+    extended = strategy.extended
+    return mock.patch.object(extended, "batch_reduce_to", wraps=extended.batch_reduce_to)
+
+
+def compare(case: Case, strategy: Any) -> dict[str, Any]:
+    """Stock Keras and our callback on two devices, and our callback on one."""
+    found: dict[str, Any] = {"num_sums": {}}
+    for name in ("stock", "ours"):
+        model = build(case, strategy)
+        with sums(strategy) as counted:
+            found[name] = find(model, case.data(), record=name == "ours")
+        found["num_sums"][name] = counted.call_count
+    found["alone"] = find(build(case, None), case.data())
+    return found
+
+
+def in_scope(strategy: Any) -> Found:
+    """`fit` is called where the strategy would mirror every variable that is created."""
+    model = build(CASES["plain"], strategy)
+    with strategy.scope():
+        return find(model, rows())
+
+
+def main() -> None:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    two = [tf.config.LogicalDeviceConfiguration() for _ in DEVICES]
+    tf.config.set_logical_device_configuration(cpu, two)
+    ring = tf.distribute.MirroredStrategy(DEVICES)
+    through_one = tf.distribute.MirroredStrategy(
+        DEVICES, cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    found: dict[str, Any] = {
+        name: compare(case, ring if case.in_a_ring else through_one) for name, case in CASES.items()
+    }
+    found["in scope"] = in_scope(ring)
+    Path(sys.argv[1]).write_bytes(pickle.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
