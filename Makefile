@@ -2,6 +2,7 @@
 # make test    run the tests on each of BACKENDS
 # make check   lint, format, types, import contracts
 # make matrix  train with every optimizer in every mode, on each of BACKENDS
+# make diagnose  train programs with labels, and count how often the rules are right
 # make bench   measure what recording costs, on each of BACKENDS
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ RUN := $(VENV)/bin/python
 
 .NOTPARALLEL:
 EACH := test bench matrix
-.PHONY: demo check $(EACH) $(foreach backend,tensorflow jax torch,$(EACH:%=%-$(backend)))
+.PHONY: demo check diagnose $(EACH) $(foreach backend,tensorflow jax torch,$(EACH:%=%-$(backend)))
 
 demo: $(VENV)/.examples
 	KERAS_BACKEND=tensorflow $(RUN) examples/quickstart.py
@@ -35,6 +36,9 @@ bench-tensorflow bench-jax bench-torch: bench-%: $(VENV)/.test $(VENV)/.%
 
 matrix-tensorflow matrix-jax matrix-torch: matrix-%: $(VENV)/.test $(VENV)/.%
 	KERAS_BACKEND=$* $(RUN) tests/matrix/run.py
+
+diagnose: $(VENV)/.test $(VENV)/.tensorflow
+	KERAS_BACKEND=tensorflow $(RUN) tests/diagnosis/diagnose.py
 
 check: $(VENV)/.test
 	$(RUN) -m ruff check .

@@ -30,7 +30,7 @@ hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("ci")
 
 # What these test may import no framework (contract "reading" in setup.cfg).
-_ANY_BACKEND = {"events"}
+_ANY_BACKEND = {"events", "report", "rules"}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -18,6 +18,18 @@ PUBLIC = {
         "Watch",
         "watch",
     ],
+    "keras_l4.rules": [
+        "Evidence",
+        "Finding",
+        "Judge",
+        "PRESETS",
+        "Rule",
+        "Rules",
+        "SEVERITIES",
+        "Severity",
+        "chosen",
+        "registry",
+    ],
     "keras_l4.optimizers": [
         "Adadelta",
         "Adagrad",

@@ -6,7 +6,7 @@ backend is ever imported.
 
 from keras_l4.backend.active import *  # noqa: F403
 from keras_l4.backend.bits import is_nonzero, is_subnormal
-from keras_l4.backend.fit_guard import guard_fit, on_fit_exit
+from keras_l4.backend.fit_guard import fit_arguments, guard_fit, on_fit_exit
 from keras_l4.backend.keras_private import (
     accumulation_steps,
     accumulators,
@@ -24,4 +24,11 @@ from keras_l4.backend.keras_private import (
     variable_index,
     variable_key,
 )
+from keras_l4.backend.model_private import (
+    is_distributed,
+    leaf_layers,
+    model_state,
+    trained_variables,
+)
 from keras_l4.backend.norms import exact_norms
+from keras_l4.backend.random_state import same_random_state

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any
@@ -44,17 +44,29 @@ def on_fit_exit(function: Callable[[], None]) -> None:
         weakref.finalize(callbacks, function).atexit = False
 
 
+def fit_arguments() -> Mapping[str, Any]:
+    """The arguments `x`, `y`, `batch_size`, ... of the `fit` that is running in this thread."""
+    frame = _frame_of_fit()
+    return {} if frame is None else frame.f_locals
+
+
 def _callbacks_of_fit() -> Any:
     """The callback list of a `fit` that was looked up before it was guarded.
 
     `model.fit(x, callbacks=[TrainingDiagnostics()])` looks `fit` up before it makes the callback.
     The list lives as long as the call, or as the traceback of what it raised.
     """
+    frame = _frame_of_fit()
+    return None if frame is None else frame.f_locals["callbacks"]
+
+
+def _frame_of_fit() -> FrameType | None:
+    """Keras hands no callback what `fit` was given."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
         callbacks = frame.f_locals.get("callbacks")
         if frame.f_code.co_name == "fit" and isinstance(callbacks, keras.callbacks.CallbackList):
-            return callbacks
+            return frame
         frame = frame.f_back
     return None
 

@@ -17,6 +17,7 @@ from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._session import Session
 from keras_l4.callbacks._trace import trace_of
 from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.notes import Note
 
 _waiting: WeakKeyDictionary[Any, list[RecordingCallback]] = WeakKeyDictionary()
 
@@ -54,6 +55,21 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
         """The observers start anew."""
         for observer in self._observers:
             observer.begin_epoch()
+
+    @property
+    def takes_notes(self) -> bool:
+        """Whether an observer wants to know about the model and its data."""
+        return any(observer.takes_notes for observer in self._observers)
+
+    def note(self, note: Note) -> None:
+        """Hands a note to the observers that take them."""
+        for observer in self._observers:
+            if observer.takes_notes:
+                observer.note(note)
+
+    def end_training(self) -> str:
+        """The last word of the observers, in Markdown."""
+        return "\n\n".join(filter(None, [o.end_training(self) for o in self._observers]))
 
     def say(self, message: str) -> None:
         """Prints a line, below the progress bar, unless `verbose=0`; of several processes, one does."""
@@ -99,7 +115,7 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
                 steps_per_execution=model.steps_per_execution,
                 xla=bool(model.jit_compile),
             )
-            session = Session(plan, optimizer, trace_of(model), waiting)
+            session = Session(plan, model, optimizer, trace_of(model), waiting)
             for callback in waiting:
                 callback._session = session
 
@@ -126,14 +142,14 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if session := self._led():
-            session.end_epoch(epoch)
+            session.end_epoch(epoch, logs or {})
         for observer in self._observers:
             if logs is not None:
                 logs.update(observer.epoch_logs())
 
     def on_train_end(self, logs: Any = None) -> None:
         if session := self._led():
-            session.close()
+            session.finish()
 
     def _led(self) -> Session | None:
         """The session, if it is open and this callback is the first in it."""

@@ -27,10 +27,11 @@ class Fuse:
         try:
             return action()
         except Exception as error:
-            self._tell(what, error)
+            self.tell(what, error)
             return None
 
-    def _tell(self, what: str, error: Exception) -> None:
+    def tell(self, what: str, error: Exception) -> None:
+        """Switches `what` off, and says so if it was on."""
         if what in self._broken:
             return
         self._broken.add(what)

@@ -11,6 +11,7 @@ import numpy as np
 from keras_l4.recorder.block import StepBlock
 from keras_l4.recorder.loss_scale import LossScaleStall, StallWatch
 from keras_l4.recorder.nonfinite import NonFinite, nonfinite_events
+from keras_l4.recorder.notes import Note
 
 if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
@@ -19,7 +20,20 @@ Action = Literal["warn", "stop", "raise"]
 
 
 class Observer(abc.ABC):
-    """Looks at every block, and has something to say at the end of an epoch."""
+    """Looks at every block, and has something to say at the end of an epoch and of `fit`.
+
+    Attributes:
+        takes_notes: Whether it wants to know about the model and its data, too.
+    """
+
+    takes_notes = False
+
+    def note(self, note: Note) -> None:  # noqa: B027 (most take none)
+        """Looks at a note; called where `takes_notes`."""
+
+    def end_training(self, callback: RecordingCallback) -> str:
+        """A last word, in Markdown."""
+        return ""
 
     @abc.abstractmethod
     def begin_epoch(self) -> None:

@@ -33,6 +33,7 @@ class CommonArguments(LoopArguments, total=False):
 
     optimizer: Any
     histogram_freq: int
+    look_at_data: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ class Options:
         optimizer: The one to record; None means `model.optimizer`.
         hooks: Called with every `StepBlock`.
         histogram_freq: Epochs between two histograms of gradients and weights; 0 for none.
+        look_at_data: Whether findings may rest on a small sample of what `fit` was given, where
+            it is arrays, and on the model's answers to it.
         verbose: 0 is silent but for errors.
 
     Raises:
@@ -67,6 +70,7 @@ class Options:
     optimizer: Any = None
     hooks: Sequence[Hook] = ()
     histogram_freq: int = 0
+    look_at_data: bool = True
     verbose: int = 1
 
     def __post_init__(self) -> None:

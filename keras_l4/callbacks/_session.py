@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
-
-import numpy as np
 
 from keras_l4 import backend
 from keras_l4.callbacks._calendar import Calendar
 from keras_l4.callbacks._clock import Clock
+from keras_l4.callbacks._filing import Filing
 from keras_l4.callbacks._fuse import Fuse, warn
 from keras_l4.callbacks._histograms import histograms
 from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._switch import Switch
-from keras_l4.events import BlockWriter, last_step
-from keras_l4.quantities import registry
+from keras_l4.callbacks._witness import Witness
 from keras_l4.recorder.assembly import assemble
 from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.notes import Note
 from keras_l4.recorder.reader import Chunk, Reader
 
 if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
-
-WRITING = "writing event files"
-
-_writing: WeakValueDictionary[Path, Session] = WeakValueDictionary()
 
 
 class Session:
@@ -36,6 +29,7 @@ class Session:
 
     Args:
         plan: What the members agree on.
+        model: The model that is trained.
         optimizer: The optimizer that is recorded.
         switch: Makes it record.
         members: The callbacks that share the session.
@@ -45,24 +39,29 @@ class Session:
     """
 
     def __init__(
-        self, plan: Plan, optimizer: Any, switch: Switch, members: Sequence[RecordingCallback]
+        self,
+        plan: Plan,
+        model: Any,
+        optimizer: Any,
+        switch: Switch,
+        members: Sequence[RecordingCallback],
     ) -> None:
         self.members = members
         self.is_open = True
-        self._plan = plan
-        self._optimizer = optimizer
-        self._switch = switch
+        self._plan, self._optimizer, self._switch = plan, optimizer, switch
         self._fuse = Fuse()
         self._reader: Reader | None = None
         self._calendar: Calendar | None = None
         self._chunk: Chunk | None = None
-        self._epoch = self._pending = self._previous_step = 0
+        self._epoch = self._pending = 0
         self._started = False
         self._clock = Clock()
-        self._claim(plan.run_dir)
-        self._writer = self._fuse.attempt(WRITING, self._open_writer)
+        self._filing = Filing(plan, optimizer, self._fuse)
+        self._last_step = max(self._filing.previous_step, backend.num_iterations(optimizer))
+        self._witness = Witness(model, optimizer, members, self._fuse, self._take_note)
         backend.on_fit_exit(self.close)
         quantities = dict.fromkeys(name for m in members for name in m.quantities)
+        self._witness.meet(self._last_step)
         self._switch.start(optimizer, self._plan.settings(tuple(quantities)))
         self._meet_recorder()
 
@@ -70,28 +69,6 @@ class Session:
     def saw_steps(self) -> bool:
         """Whether any step was read so far."""
         return self._chunk is not None
-
-    def _claim(self, folder: Path | None) -> None:
-        """TensorBoard stops reading the older of two files that are written side by side."""
-        if folder is None:
-            return
-        other = _writing.get(folder)
-        if other is not None and other.is_open and other._optimizer is not self._optimizer:
-            raise ValueError(
-                f"{folder} is being written for another optimizer. Give the optimizers different "
-                "names, or their callbacks different log_dirs."
-            )
-        _writing[folder] = self
-
-    def _open_writer(self) -> BlockWriter | None:
-        plan = self._plan
-        if plan.run_dir is None:
-            return None
-        self._previous_step = last_step(plan.run_dir)
-        if not backend.is_first_process():
-            return None
-        units = {name: quantity.unit for name, quantity in registry().items()}
-        return BlockWriter(plan.run_dir, update_freq=plan.update_freq, by=plan.by, units=units)
 
     def _meet_recorder(self) -> None:
         """A model that is built by its first batch has a recorder only after that."""
@@ -106,10 +83,14 @@ class Session:
             )
         if not self._started:
             self._reader.skip()
-        iterations = 0 if self._started else backend.num_iterations(self._optimizer)
-        first_step = max(self._previous_step, iterations) + 1
-        self._calendar = Calendar(first_step, self._reader.num_rows)
+        self._calendar = Calendar(self._last_step + 1, self._reader.num_rows)
         self._calendar.begin_epoch(self._epoch, self._reader.num_calls)
+        self._witness.meet(self._last_step)
+
+    def _take_note(self, note: Note) -> None:
+        self._filing.write_note(note)
+        for member in self.members:
+            member.note(note)
 
     def begin_epoch(self, epoch: int) -> None:
         """Epoch `epoch` begins; all steps before it have been read."""
@@ -163,27 +144,34 @@ class Session:
         return assemble(self._optimizer.name, layout, chunk, self._calendar, self._fuse.attempt)
 
     def _deliver(self, block: StepBlock) -> None:
-        if self._writer is not None:
-            self._fuse.attempt(WRITING, functools.partial(self._writer.write, block))
+        self._last_step = int(block.steps[-1])
+        self._filing.write(block)
         for member in self.members if backend.is_first_process() else ():
             for hook in member.options.hooks:
                 self._fuse.attempt(f"hook {hook!r}", functools.partial(hook, block))
         for member in self.members:
             member.observe(block)
 
-    def end_epoch(self, epoch: int) -> None:
+    def end_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Everything up to here is read; histograms are written where they are due."""
         self.flush()
+        self._witness.end_epoch(self._last_step, epoch, logs)
         every = self._plan.histogram_freq
         if every and (epoch + 1) % every == 0:
             self._fuse.attempt("writing histograms", self._write_histograms)
 
     def _write_histograms(self) -> None:
-        if not (self._chunk and self._reader and self._calendar and self._writer):
-            return
-        rows = self._chunk.first + len(self._chunk.every_step.t) - 1
-        step = int(self._calendar.steps(np.array(rows)))
-        self._writer.write_histograms(step, histograms(self._reader.recorder, self._chunk))
+        if self._chunk and self._reader:
+            values = histograms(self._reader.recorder, self._chunk)
+            self._filing.write_histograms(self._last_step, values)
+
+    def finish(self) -> None:
+        """Training came to its end: a last look, and the last word of the callbacks."""
+        self.flush()
+        self._witness.finish(self._last_step)
+        last_words = [member.end_training() for member in self.members]
+        self._filing.write_findings("\n\n".join(filter(None, last_words)))
+        self.close()
 
     def close(self) -> None:
         """Reads the rest and leaves the optimizer and the model as they were; once."""
@@ -194,5 +182,4 @@ class Session:
             self.flush()
         finally:
             self._switch.stop(self._optimizer)
-            if self._writer is not None:
-                self._fuse.finish(WRITING, self._writer.close)
+            self._filing.close()

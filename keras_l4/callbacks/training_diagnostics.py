@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from keras_l4.callbacks._base import RecordingCallback
+from keras_l4.callbacks._findings_report import FindingsReport
 from keras_l4.callbacks._observers import Action, MeanGradientNorm, NonFiniteReport, SkippedSteps
 from keras_l4.callbacks._options import CommonArguments
 from keras_l4.quantities import registry
 from keras_l4.recorder.loss_scale import LossScaleStall
 from keras_l4.recorder.nonfinite import NonFinite
+from keras_l4.rules import Finding, Rules
 
 
 class TrainingDiagnostics(RecordingCallback):
@@ -25,6 +27,9 @@ class TrainingDiagnostics(RecordingCallback):
             None writes none.
         quantities: Names to record; None for all of them.
         action: What to do about NaN and Inf, as in `NonFiniteMonitor`.
+        rules: What judges the run: `"default"`; `"strict"`, in which notes are warnings; a list
+            of codes; `"autotrainer"`, `"deepdiagnosis"` or `"sagemaker"`, the published cut-offs
+            of these tools, for comparison; None for nothing.
         every: Steps between two that are looked at closely; suspicious ones always are.
         flush_every: Steps that are kept on the device before they are read; they are read after
             five seconds, at the end of an epoch and when `fit` ends, too.
@@ -36,6 +41,8 @@ class TrainingDiagnostics(RecordingCallback):
         hooks: Callables that get every `StepBlock`, for a sink of your own.
         histogram_freq: Epochs between two histograms of the finite elements of gradients (a
             sample) and weights; 0 for none.
+        look_at_data: Whether findings may rest on a small sample of what `fit` was given, where
+            it is arrays, and on the model's answers to it.
         verbose: 0 is silent but for errors.
 
     Raises:
@@ -60,11 +67,13 @@ class TrainingDiagnostics(RecordingCallback):
         log_dir: str | os.PathLike[str] | None = None,
         quantities: Sequence[str] | None = None,
         action: Action = "warn",
+        rules: Rules | None = "default",
         **options: Unpack[CommonArguments],
     ) -> None:
         self.quantities = _known(quantities)
         self._report, self._skipped = NonFiniteReport(action), SkippedSteps(action)
-        observers = [MeanGradientNorm(), self._report, self._skipped]
+        self._judgement = FindingsReport(rules)
+        observers = [MeanGradientNorm(), self._report, self._skipped, self._judgement]
         super().__init__(log_dir, observers, **options)
 
     @property
@@ -76,6 +85,11 @@ class TrainingDiagnostics(RecordingCallback):
     def stalls(self) -> tuple[LossScaleStall, ...]:
         """Where loss scaling stalled so far, in order of steps."""
         return tuple(self._skipped.stalls)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the run by now, the worst first; empty if nothing is."""
+        return self._judgement.findings()
 
 
 def _known(names: Sequence[str] | None) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ class Watch:
     """A loop that is being watched; `watch` makes it.
 
     Attributes:
-        diagnostics: Has the `events` that were found.
+        diagnostics: Has the `events` and the `findings` by now.
     """
 
     def __init__(self, session: Session, loop: Loop, diagnostics: TrainingDiagnostics) -> None:
@@ -109,12 +109,13 @@ def watch(
         steps_per_execution=1,
         xla=bool(model.compiled and model.jit_compile) if jit_compile is None else jit_compile,
     )
-    session = Session(plan, watched, loop, [diagnostics])
+    session = Session(plan, model, watched, loop, [diagnostics])
     session.begin_epoch(0)
     diagnostics.begin_epoch()
     session.begin_batch()
     try:
         yield Watch(session, loop, diagnostics)
+        session.finish()
     finally:
         session.close()
     if not session.saw_steps:

@@ -14,10 +14,12 @@ from tensorboard.compat.tensorflow_stub.errors import DataLossError, OutOfRangeE
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New, masked_crc32c
 from tensorboard.util.tensor_util import make_ndarray
 
-from keras_l4.events import schema
+from keras_l4.events import notes, schema
 from keras_l4.events.eventfile import PATTERN, WRITER_NAME
 from keras_l4.events.record import from_tensors
+from keras_l4.events.tags import NoteKind
 from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.notes import Note
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
@@ -51,22 +53,34 @@ def events(path: Path) -> Iterator[event_pb2.Event]:
         yield _parse(reader.record())
 
 
-def blocks(path: Path) -> Iterator[StepBlock]:
-    """The blocks of one file, which is one segment of a run.
+def contents(path: Path) -> Iterator[StepBlock | Note]:
+    """The blocks and notes of one file, which is one segment of a run, as they were written.
 
     Raises:
         ValueError: A newer version of keras_l4 wrote it.
     """
     schemas: dict[str, schema.TagSchema] = {}
+    kinds: dict[str, NoteKind] = {}
     for event in events(path):
         tensors = {}
         for value in event.summary.value:
             if value.metadata.plugin_data.plugin_name == schema.PLUGIN_NAME:
-                schemas[value.tag] = schema.decode(value.metadata.plugin_data.content)
+                content = value.metadata.plugin_data.content
+                if kind := notes.described_kind(content):
+                    kinds[value.tag] = kind
+                else:
+                    schemas[value.tag] = schema.decode(content)
             if value.tag in schemas:
                 tensors[value.tag] = make_ndarray(value.tensor)
+            elif value.tag in kinds:
+                yield notes.decode(kinds[value.tag], make_ndarray(value.tensor).item())
         if tensors:
             yield from_tensors(schemas, tensors)
+
+
+def blocks(path: Path) -> Iterator[StepBlock]:
+    """The blocks of one file."""
+    return (item for item in contents(path) if isinstance(item, StepBlock))
 
 
 def last_step(run_dir: str | os.PathLike[str]) -> int:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_l4.events.locate import find_run
-from keras_l4.events.reader import blocks, event_files
-from keras_l4.events.segments import concatenate, join
+from keras_l4.events.reader import event_files
+from keras_l4.events.segments import concatenate, interleave, read
 from keras_l4.recorder.block import By, Series, StepBlock, Variable
+from keras_l4.recorder.history import Record, record_of
 from keras_l4.recorder.loss_scale import LossScaleStall, StallWatch
 from keras_l4.recorder.nonfinite import NonFinite, nonfinite_events
+from keras_l4.recorder.notes import Note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +31,12 @@ class Run:
         blocks: What was measured, at least one block; steps strictly increase.
         num_superseded: Number of steps left out because the run was resumed from an older
             checkpoint, or begun anew, in the same folder.
+        notes: What is known beside the steps, as it was written: see `keras_l4.recorder.notes`.
     """
 
     blocks: tuple[StepBlock, ...]
     num_superseded: int = 0
+    notes: tuple[Note, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -110,6 +114,11 @@ class Run:
         """`bool[steps]`: steps that loss scaling did not apply."""
         return np.concatenate([block.skipped for block in self.blocks])
 
+    @cached_property
+    def record(self) -> Record:
+        """What rules read: the last run in the folder, thinned out if it is long."""
+        return record_of(interleave(self.blocks, self.notes))
+
     def series(self, quantity: str, by: By = "layer") -> Series:
         """One quantity over the run.
 
@@ -181,10 +190,10 @@ def load(log_dir: str | os.PathLike[str], optimizer: str | None = None) -> Run:
         ValueError: It holds no run, more than one, or one of which nothing was written yet.
     """
     folder = find_run(Path(log_dir), optimizer)
-    kept, num_superseded = join([list(blocks(path)) for path in event_files(folder)])
+    kept, num_superseded, notes = read(event_files(folder))
     if not kept:
         raise ValueError(
             f"{folder} has an event file of keras_l4, but nothing has been flushed to it yet. "
             "Try again after the first steps, or pass a smaller `flush_every`."
         )
-    return Run(tuple(kept), num_superseded)
+    return Run(tuple(kept), num_superseded, notes)

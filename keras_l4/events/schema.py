@@ -59,17 +59,21 @@ def decode(content: bytes) -> TagSchema:
         ValueError: A newer version of keras_l4 wrote it.
     """
     fields = json.loads(content)
-    version = fields.pop("format_version")
-    if version > FORMAT_VERSION:
-        raise ValueError(
-            f"These event files have format version {version}; this keras_l4 reads versions up "
-            f"to {FORMAT_VERSION}. Upgrade it: pip install --upgrade keras_l4"
-        )
+    check_version(fields.pop("format_version"))
     fields["variables"] = tuple(
         Variable(**{**variable, "shape": tuple(variable["shape"])})
         for variable in fields["variables"]
     )
     return TagSchema(**fields)
+
+
+def check_version(version: int) -> None:
+    """Raises a ValueError where a newer keras_l4 wrote what is read."""
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"These event files have format version {version}; this keras_l4 reads versions up "
+            f"to {FORMAT_VERSION}. Upgrade it: pip install --upgrade keras_l4"
+        )
 
 
 def record_metadata(schema: TagSchema) -> summary_pb2.SummaryMetadata:

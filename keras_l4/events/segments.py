@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from keras_l4.events.reader import contents
 from keras_l4.recorder.block import Series, StepBlock
+from keras_l4.recorder.facts import ModelFacts
+from keras_l4.recorder.notes import Note
+from keras_l4.recorder.selection import select
+
+
+def read(files: Iterable[Path]) -> tuple[list[StepBlock], int, tuple[Note, ...]]:
+    """What `join` gives of these files, which are the segments of a run, and their notes."""
+    segments = [list(contents(path)) for path in files]
+    kept, num_superseded = join(
+        [item for item in segment if isinstance(item, StepBlock)] for segment in segments
+    )
+    notes = (item for segment in segments for item in segment if not isinstance(item, StepBlock))
+    return kept, num_superseded, tuple(notes)
 
 
 def join(segments: Iterable[Sequence[StepBlock]]) -> tuple[list[StepBlock], int]:
@@ -42,28 +56,15 @@ def _continues(last: StepBlock, new: StepBlock) -> bool:
     return bool(next_iteration <= new.iterations[0] and last.steps[-1] < new.steps[0])
 
 
-def select(block: StepBlock, keep: np.ndarray) -> StepBlock:
-    """The steps of `block` where `keep`, `bool[steps]`, is true."""
-    if keep.all():
-        return block
-
-    def rows(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {name: array[keep[block.rows(name)]] for name, array in arrays.items()}
-
-    return replace(
-        block,
-        steps=block.steps[keep],
-        iterations=block.iterations[keep],
-        epochs=block.epochs[keep],
-        batches=block.batches[keep],
-        learning_rate=block.learning_rate[keep],
-        loss_scale=block.loss_scale[keep],
-        skipped=block.skipped[keep],
-        loss=block.loss[keep],
-        sampled=block.sampled[keep],
-        values=rows(dict(block.values)),
-        layer_values=rows(dict(block.layer_values)),
-    )
+def interleave(blocks: Sequence[StepBlock], notes: Iterable[Note]) -> Iterator[StepBlock | Note]:
+    """Blocks and notes in the order in which they were written."""
+    waiting = list(blocks)
+    for note in notes:
+        before = note.step - isinstance(note, ModelFacts)
+        while waiting and waiting[0].steps[-1] <= before:
+            yield waiting.pop(0)
+        yield note
+    yield from waiting
 
 
 def concatenate(parts: Sequence[Series], names: Iterable[str]) -> Series:

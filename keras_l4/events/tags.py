@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 Kind = Literal["full", "layer", "index", "clock"]
+NoteKind = Literal["facts", "response", "epoch_logs"]
 
 SCALARS: Mapping[str, str] = MappingProxyType(
     {
@@ -49,6 +50,19 @@ def record(kind: Kind, quantity: str, segment: int) -> str:
     'index/000000000001'
     """
     return "/".join(part for part in (kind, quantity, f"{segment:012d}") if part)
+
+
+def note(kind: NoteKind, segment: int) -> str:
+    """Tag of what is known beside the steps: JSON in a tensor of one string.
+
+    >>> note("facts", 1)
+    'notes/facts/000000000001'
+    """
+    return f"notes/{kind}/{segment:012d}"
+
+
+FINDINGS = "findings"
+"""Tag of the findings, as text for TensorBoard."""
 
 
 def histogram(kind: Literal["gradients", "weights"], path: str) -> str:

@@ -13,13 +13,16 @@ from typing import TypeAlias
 import numpy as np
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
+from keras_l4.events import notes, tags
 from keras_l4.events.eventfile import EventFile
 from keras_l4.events.record import float32, is_implied, tag_of, to_tensors
 from keras_l4.events.scalars import Scalars
 from keras_l4.events.schema import record_metadata, scalar_metadata
 from keras_l4.recorder.block import By, StepBlock, Variable
+from keras_l4.recorder.notes import Note
 
 Value: TypeAlias = summary_pb2.Summary.Value
 
@@ -98,6 +101,31 @@ class BlockWriter:
                 "TensorBoard loses events whose step goes back."
             )
         self._append({step: [_histogram_value(tag, v) for tag, v in histograms.items()]})
+
+    def write_note(self, note: Note) -> None:
+        """Appends a note; the blocks up to its step have to be written first.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        step = notes.event_step(note)
+        self._segment = self._segment or step + 1
+        kind = notes.kind_of(note)
+        tensor = make_tensor_proto(notes.encode(note))
+        value = Value(
+            tag=tags.note(kind, self._segment), metadata=notes.metadata(kind), tensor=tensor
+        )
+        self._append({max(step, self._last_step): [value]})
+
+    def write_findings(self, markdown: str) -> None:
+        """Appends the findings by now, for TensorBoard's Text tab.
+
+        Raises:
+            OSError: They could not be written.
+        """
+        (value,) = text_pb(tags.FINDINGS, markdown).value
+        value.metadata.data_class = summary_pb2.DATA_CLASS_TENSOR
+        self._append({self._last_step: [value]})
 
     def close(self) -> None:
         """Writes the non-finite gradients that no scalar has told yet, and closes the file."""

@@ -81,8 +81,8 @@ def test_a_disk_that_is_full(
 def test_a_full_disk_is_not_told_again_when_the_file_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The header and one block fit; NaN that no scalar has told yet are written at the end.
-    monkeypatch.setattr(EventFile, "_write", fails_after(2, EventFile._write))
+    # The header, two notes and a block fit; NaN that no scalar told yet are written at the end.
+    monkeypatch.setattr(EventFile, "_write", fails_after(4, EventFile._write))
     model = build()
     with pytest.warns(RuntimeWarning, match="keras_l4") as caught:
         train(model, recording(tmp_path), nan_at=1, epochs=EPOCHS)

@@ -1,0 +1,56 @@
+"""The private names of Keras' models that a look at one cannot do without, with reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from keras_l4.backend.keras_private import inner_optimizer, parts
+
+
+def leaf_layers(model: Any) -> list[Any]:
+    """Layers without layers of their own, in the order in which the model holds them.
+
+    Recurrent layers and wrappers count as one: their cells are called once per time step.
+    """
+    whole = (keras.layers.RNN, keras.layers.Wrapper)
+    inside = {
+        id(part)
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, whole)
+        for part in layer._flatten_layers(include_self=False)
+    }
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if id(layer) not in inside
+        and not isinstance(layer, keras.layers.InputLayer)
+        and not isinstance(layer, keras.metrics.Metric)
+        and (isinstance(layer, whole) or not layer._flatten_layers(include_self=False))
+    ]
+
+
+def model_state(model: Any) -> tuple[list[Any], list[Any]]:
+    """Values of the trainable and the other variables, as `stateless_call` takes them.
+
+    While JAX trains they are in `_jax_state`; the variables follow only when they are synced,
+    which costs as much as a step.
+    """
+    held = getattr(model, "_jax_state", None)
+    if held:
+        return list(held["trainable_variables"]), list(held["non_trainable_variables"])
+    kinds = (model.trainable_variables, model.non_trainable_variables)
+    trainable, non_trainable = ([variable.value for variable in kind] for kind in kinds)
+    return trainable, non_trainable
+
+
+def trained_variables(optimizer: Any) -> list[Any]:
+    """Those that the optimizer was built with; there is no public name for them."""
+    return [v for part in parts(inner_optimizer(optimizer)) for v in part._trainable_variables]
+
+
+def is_distributed(model: Any) -> bool:
+    """Whether its variables lie on several devices: by `keras.distribution`, or a strategy."""
+    strategy = getattr(model, "_distribute_strategy", None)
+    return keras.distribution.distribution() is not None or strategy is not None

@@ -1,0 +1,93 @@
+"""FindingsReport: what the rules say of the run, while it runs and at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from keras_l4 import backend
+from keras_l4.callbacks._fuse import Fuse
+from keras_l4.callbacks._observers import Observer
+from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.facts import ModelFacts
+from keras_l4.recorder.history import History
+from keras_l4.recorder.notes import Note
+from keras_l4.rules import Finding, Judge, Rules
+from keras_l4.wording import line, markdown, print_findings
+
+if TYPE_CHECKING:
+    from keras_l4.callbacks._base import RecordingCallback
+
+# Judging takes at most a hundredth of the time, and nobody reads faster than once a second.
+_SHARE = 0.01
+_SECONDS = 1.0
+
+
+class FindingsReport(Observer):
+    """Keeps the run in bounded memory, and has it judged.
+
+    Args:
+        rules: As `Judge` takes them; None for no rules, and no look at the model.
+    """
+
+    def __init__(self, rules: Rules | None) -> None:
+        self.takes_notes = rules is not None
+        self._judge = None if rules is None else Judge(rules)
+        self._fuse = Fuse()
+        self._history = History()
+        self._findings: tuple[Finding, ...] = ()
+        self._is_stale = False
+        self._said: set[str] = set()
+        self._next_time = 0.0
+
+    def begin_epoch(self) -> None:
+        """Nothing begins anew: a run may have many epochs."""
+
+    def epoch_logs(self) -> Mapping[str, float]:
+        return {}
+
+    def note(self, note: Note) -> None:
+        if isinstance(note, ModelFacts):
+            self._next_time = time.monotonic() + _SECONDS
+        self._history.add(note)
+        self._is_stale = True
+
+    def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
+        if self._judge is None:
+            return
+        self._history.add(block)
+        self._is_stale = True
+        if time.monotonic() >= self._next_time:
+            self._warn_at_once(callback)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What is known by now, the worst first."""
+        record = self._history.record() if self._is_stale and self._judge else None
+        if record is not None and self._judge is not None:
+            self._findings = self._judge.findings(record, self._switch_off)
+            self._is_stale = False
+        return self._findings
+
+    def end_training(self, callback: RecordingCallback) -> str:
+        if self._judge is None:
+            return ""
+        findings = self.findings()
+        told = [finding for finding in findings if finding.rank > 0]
+        if callback.options.verbose and backend.is_first_process():
+            print_findings(told)
+        return markdown(findings)
+
+    def _warn_at_once(self, callback: RecordingCallback) -> None:
+        begin = time.monotonic()
+        for finding in self.findings():
+            # What is not finite is told by `action`, and with its batch.
+            is_new = finding.severity == "error" and finding.code not in self._said
+            if is_new and finding.code != "nonfinite":
+                self._said.add(finding.code)
+                callback.say(line(finding))
+        end = time.monotonic()
+        self._next_time = end + max(_SECONDS, (end - begin) / _SHARE)
+
+    def _switch_off(self, code: str, error: Exception) -> None:
+        self._fuse.tell(f"rule {code}", error)

@@ -1,0 +1,96 @@
+"""Probe: how the model and its layers answer a small fixed batch."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_l4 import backend
+from keras_l4.callbacks._data import Data
+from keras_l4.callbacks._layer_response import layer_response
+from keras_l4.callbacks._model_facts import activation_name, layer_name
+from keras_l4.callbacks._response import Question, response
+from keras_l4.recorder.facts import ModelFacts
+from keras_l4.recorder.notes import LayerResponse, Response
+
+
+class Probe:
+    """Runs the model on one batch, the same each time, and leaves no trace of it.
+
+    The forward pass is stateless: what a layer assigns (statistics of BatchNormalization, states
+    of seed generators) goes nowhere.
+
+    Args:
+        model: The model.
+        data: What `fit` was given.
+        facts: Facts about the model.
+    """
+
+    def __init__(self, model: Any, data: Data, facts: ModelFacts) -> None:
+        self._model = model
+        self._facts = facts
+        self._x, self._y = data.batch()
+        takes = inspect.signature(model.call).parameters
+        self._mode = {"training": False} if "training" in takes else {}
+
+    def look(self, step: int, epoch: int) -> Response:
+        """The answers by now, after step `step`."""
+        seen: list[LayerResponse] = []
+        trainable, non_trainable = backend.model_state(self._model)
+        with backend.same_random_state(), _watched(self._model, seen), _quiet():
+            outputs, _ = self._model.stateless_call(
+                trainable, non_trainable, self._inputs(), **self._mode
+            )
+        flat = keras.tree.flatten(outputs)
+        output = _to_numpy(flat[0]) if len(flat) == 1 else np.empty((0, 1))
+        targets = self._y if len(flat) == 1 else None
+        question = Question(targets, self._facts.loss, self._facts.from_logits)
+        return response(step, epoch, tuple(seen), output, question)
+
+    def _inputs(self) -> Any:
+        return keras.tree.map_structure(keras.ops.convert_to_tensor, self._x)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What a layer has to warn of, it says in training."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def _watched(model: Any, seen: list[LayerResponse]) -> Iterator[None]:
+    """Layers without sublayers add what they answer to `seen`, each its first answer."""
+    layers = backend.leaf_layers(model)
+    try:
+        for layer in layers:
+            _watch(layer, seen)
+        yield
+    finally:
+        for layer in layers:
+            vars(layer).pop("call", None)
+
+
+def _watch(layer: Any, seen: list[LayerResponse]) -> None:
+    call, name, activation = layer.call, layer_name(layer), activation_name(layer)
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        outputs = call(*args, **kwargs)
+        flat = keras.tree.flatten(outputs)
+        if flat and keras.ops.is_tensor(flat[0]) and name not in {s.name for s in seen}:
+            seen.append(layer_response(name, _to_numpy(flat[0]), activation))
+        return outputs
+
+    # Straight into the dictionary: Keras and torch track what is assigned.
+    vars(layer)["call"] = watched
+
+
+def _to_numpy(tensor: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(tensor), np.float64)

@@ -1,0 +1,80 @@
+"""Notes: what is known of a run beside its steps, as JSON, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from tensorboard.compat.proto import summary_pb2
+
+from keras_l4.events.schema import FORMAT_VERSION, PLUGIN_NAME, check_version
+from keras_l4.events.tags import NoteKind
+from keras_l4.recorder.facts import ModelFacts
+from keras_l4.recorder.notes import EpochLogs, Note, Response
+
+_T = TypeVar("_T")
+_CLASSES: dict[NoteKind, type[Note]] = {
+    "facts": ModelFacts,
+    "response": Response,
+    "epoch_logs": EpochLogs,
+}
+
+
+def kind_of(note: Note) -> NoteKind:
+    """The kind that is in the tag of `note`."""
+    return next(kind for kind, cls in _CLASSES.items() if isinstance(note, cls))
+
+
+def event_step(note: Note) -> int:
+    """The step of the event that holds `note`: the last one before it."""
+    return note.step - 1 if isinstance(note, ModelFacts) else note.step
+
+
+def encode(note: Note) -> bytes:
+    """`note` as JSON, with NaN and Infinity as Python spells them."""
+    return json.dumps(dataclasses.asdict(note), separators=(",", ":")).encode()
+
+
+def decode(kind: NoteKind, content: bytes) -> Note:
+    """The inverse of `encode`."""
+    return _built(_CLASSES[kind], json.loads(content))
+
+
+def metadata(kind: NoteKind) -> summary_pb2.SummaryMetadata:
+    """Metadata of the tag of notes of this kind."""
+    description = {"format_version": FORMAT_VERSION, "kind": kind, "encoding": "json"}
+    metadata = summary_pb2.SummaryMetadata(data_class=summary_pb2.DATA_CLASS_TENSOR)
+    metadata.plugin_data.plugin_name = PLUGIN_NAME
+    metadata.plugin_data.content = json.dumps(description).encode()
+    return metadata
+
+
+def described_kind(content: bytes) -> NoteKind | None:
+    """The kind of note that a tag's description promises; None if it is of the full record.
+
+    Raises:
+        ValueError: A newer version of keras_l4 wrote it.
+    """
+    fields = json.loads(content)
+    check_version(fields["format_version"])
+    return fields["kind"] if fields["kind"] in _CLASSES else None
+
+
+def _built(cls: type[_T], fields: dict[str, Any]) -> _T:
+    hints = get_type_hints(cls)
+    known = {name: _value(hints[name], value) for name, value in fields.items() if name in hints}
+    return cls(**known)
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if isinstance(hint, types.UnionType):
+        (hint,) = (option for option in get_args(hint) if option is not types.NoneType)
+    if value is None:
+        return None
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _built(hint, value)
+    if get_origin(hint) is tuple:
+        return tuple(_value(get_args(hint)[0], item) for item in value)
+    return value

@@ -1,0 +1,85 @@
+"""The command line: report, check and diff."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from keras_l4.report.difference import difference
+from keras_l4.report.judged import Judged
+from keras_l4.report.page import page
+from keras_l4.rules import PRESETS, SEVERITIES
+from keras_l4.wording import print_findings
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a command.
+
+    Returns:
+        0; 1 if `check` found something; 2 if the arguments, or the folder, are not as they
+        should be.
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except (OSError, ValueError) as error:
+        print(f"keras_l4: {error}", file=sys.stderr)
+        return 2
+
+
+def _report(given: argparse.Namespace) -> int:
+    judged = Judged.read(given.log_dir, given.rules, given.optimizer)
+    if given.html is not None:
+        given.html.write_text(page(judged), encoding="utf-8")
+    if given.json:
+        print(json.dumps(judged.as_dict(), indent=2, allow_nan=False))
+        return 0
+    print(judged)
+    print_findings(judged.findings)
+    if not judged.findings:
+        print("No findings.")
+    if given.html is not None:
+        print(f"Written: {given.html}")
+    return 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    judged = Judged.read(given.log_dir, given.rules, given.optimizer)
+    least = SEVERITIES.index(given.fail_on)
+    found = [finding for finding in judged.findings if finding.rank >= least]
+    print(judged)
+    print_findings(found, Console(stderr=True))
+    print(f"{len(found)} findings of severity {given.fail_on} or worse.")
+    return 1 if found else 0
+
+
+def _diff(given: argparse.Namespace) -> int:
+    runs = [Judged.read(folder, given.rules, given.optimizer) for folder in given.log_dirs]
+    print(difference(*runs))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m keras_l4", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    report = commands.add_parser("report", help="print what the rules find in a log directory")
+    report.add_argument("log_dir", metavar="LOGDIR")
+    report.add_argument("--json", action="store_true", help="print JSON")
+    report.add_argument("--html", metavar="FILE", type=Path, help="write a page, too")
+    report.set_defaults(run=_report)
+    check = commands.add_parser("check", help="exit with 1 if there are findings, for a CI job")
+    check.add_argument("log_dir", metavar="LOGDIR")
+    check.add_argument("--fail-on", choices=SEVERITIES, default="warning", help="least severity")
+    check.set_defaults(run=_check)
+    diff = commands.add_parser("diff", help="say where two runs part, and how they end")
+    diff.add_argument("log_dirs", metavar="LOGDIR", nargs=2)
+    diff.set_defaults(run=_diff)
+    for command in (report, check, diff):
+        command.add_argument("--rules", choices=PRESETS, default="default", help="preset")
+        command.add_argument("--optimizer", metavar="NAME", help="which of several optimizers")
+    return parser

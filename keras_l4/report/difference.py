@@ -1,0 +1,103 @@
+"""Difference: where two runs part, and how they differ at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import numpy as np
+
+from keras_l4.recorder.facts import ModelFacts
+from keras_l4.report.judged import Judged
+from keras_l4.wording import steps_of
+
+# Rounding alone, on other hardware or another backend, stays below this for a while.
+_CLEARLY = 0.01
+_NAMED = ("optimizer", "loss", "from_logits", "batch_size", "steps_per_epoch", "output_width")
+
+
+def difference(a: Judged, b: Judged) -> str:
+    """The report of `python -m keras_l4 diff`, a few lines of text."""
+    lines = [f"A  {a}", f"B  {b}", "", *_settings(a, b), *_parting(a, b), "", *_end(a, b)]
+    return "\n".join([*lines, *_findings(a, b)])
+
+
+def _settings(a: Judged, b: Judged) -> Iterator[str]:
+    one, other = a.run.record.facts, b.run.record.facts
+    if one is None or other is None:
+        return
+    for name, (left, right) in _differing(one, other).items():
+        yield f"{name}: {left} in A, {right} in B"
+
+
+def _differing(one: ModelFacts, other: ModelFacts) -> dict[str, tuple[object, object]]:
+    left, right = ({n: asdict(facts)[n] for n in _NAMED} for facts in (one, other))
+    left |= {f"optimizer.{name}": value for name, value in one.hyperparameters.items()}
+    right |= {f"optimizer.{name}": value for name, value in other.hyperparameters.items()}
+    left["number of layers"], right["number of layers"] = len(one.layers), len(other.layers)
+    names = [*left, *(name for name in right if name not in left)]
+    pairs = {name: (left.get(name), right.get(name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _parting(a: Judged, b: Judged) -> Iterator[str]:
+    quantity = "gradient_norm"
+    if not all(quantity in judged.run.quantities for judged in (a, b)):
+        yield f"{quantity} was not recorded in both runs: where they part is not known."
+        return
+    one, other = (judged.run.series(quantity) for judged in (a, b))
+    names = [name for name in one.names if name in other.names]
+    steps, left, right = np.intersect1d(one.steps, other.steps, return_indices=True)
+    if not names or not len(steps):
+        yield "The runs have no layer, or no step, in common."
+        return
+    here = one.values[left][:, [one.names.index(name) for name in names]].astype(np.float64)
+    there = other.values[right][:, [other.names.index(name) for name in names]].astype(np.float64)
+    equal = (here == there) | (np.isnan(here) & np.isnan(there))
+    if equal.all():
+        yield f"The gradient norms of all {len(names)} layers are equal at {len(steps)} steps."
+        return
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = ~equal & ~(np.abs(here - there) <= _CLEARLY * np.maximum(np.abs(here), 1e-30))
+    for what, where in (("differ at all", ~equal), (f"differ by {_CLEARLY:.0%}", apart)):
+        if where.any():
+            row, column = np.argwhere(where)[0]
+            yield (
+                f"The first to {what}: {names[column]} at step {steps[row]}, gradient norm "
+                f"{here[row, column]:.6g} in A and {there[row, column]:.6g} in B"
+            )
+
+
+def _end(a: Judged, b: Judged) -> Iterator[str]:
+    yield f"{'at the end':<24}{'A':>14}{'B':>14}"
+    left, right = _last_values(a), _last_values(b)
+    for name in [*left, *(name for name in right if name not in left)]:
+        yield f"{name:<24}{_number(left.get(name)):>14}{_number(right.get(name)):>14}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.5g}"
+
+
+def _last_values(judged: Judged) -> dict[str, float]:
+    run = judged.run
+    losses = run.loss[~np.isnan(run.loss)]
+    values = {
+        "step": float(run.steps[-1]),
+        "loss": float(losses[-1]) if len(losses) else np.nan,
+        "learning rate": float(run.learning_rate[-1]),
+    }
+    if "gradient_norm" in run.quantities:
+        values["gradient norm"] = float(run.blocks[-1].global_gradient_norm[-1])
+    epochs = run.record.epochs
+    if epochs:
+        values |= {k: v for k, v in epochs[-1].logs.items() if k not in ("loss", "gradient_norm")}
+    return values
+
+
+def _findings(a: Judged, b: Judged) -> Iterator[str]:
+    left, right = ({finding.code: finding for finding in j.findings} for j in (a, b))
+    for name, mine, others in (("A", left, right), ("B", right, left)):
+        for code, finding in mine.items():
+            if code not in others:
+                yield f"only in {name}: {finding.severity} {code} ({steps_of(finding)})"

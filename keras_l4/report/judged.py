@@ -1,0 +1,70 @@
+"""Judged: a run that was read, and what the rules say of it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_l4.events import Run, load
+from keras_l4.rules import Finding, Judge, Rules
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A run and its findings.
+
+    Attributes:
+        log_dir: Where it was read from.
+        run: What was recorded.
+        findings: The worst first.
+    """
+
+    log_dir: Path
+    run: Run
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def read(
+        cls,
+        log_dir: str | os.PathLike[str],
+        rules: Rules = "default",
+        optimizer: str | None = None,
+    ) -> Judged:
+        """Reads a log directory as `keras_l4.load` does, and judges it.
+
+        Raises:
+            FileNotFoundError: There is no such folder.
+            ValueError: It holds no run, or more than one; or there are no such rules.
+        """
+        judge = Judge(rules)
+        run = load(log_dir, optimizer)
+        return cls(Path(log_dir), run, judge.findings(run.record, _warn))
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """What `report --json` prints."""
+        return {
+            "log_dir": os.fspath(self.log_dir),
+            "optimizer": self.run.blocks[-1].optimizer,
+            "first_step": int(self.run.steps[0]),
+            "last_step": int(self.run.steps[-1]),
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+    def __str__(self) -> str:
+        steps = self.run.steps
+        return (
+            f"{self.log_dir}: steps {steps[0]} to {steps[-1]}, "
+            f"{len(self.run.variables)} variables, optimizer {self.run.blocks[-1].optimizer}"
+        )
+
+
+def _warn(code: str, error: Exception) -> None:
+    warnings.warn(
+        f"rule {code} failed and is left out. {type(error).__name__}: {error}",
+        RuntimeWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,154 @@
+"""Evidence: a recorded run as rules look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from keras_l4.recorder.block import Variable
+from keras_l4.recorder.facts import LayerFacts, ModelFacts
+from keras_l4.recorder.history import Record
+from keras_l4.recorder.nonfinite import NonFinite
+from keras_l4.recorder.notes import EpochLogs, Response
+
+_WINDOWS = 20
+_PASS_ON = {"Dropout", "Flatten", "Reshape", "Permute", "SpatialDropout1D", "SpatialDropout2D"}
+
+
+class Evidence:
+    """What was recorded, and the little arithmetic that several rules need.
+
+    Args:
+        record: The record of a run.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    @property
+    def facts(self) -> ModelFacts | None:
+        """Facts about the model, if they are known."""
+        return self.record.facts
+
+    @property
+    def responses(self) -> tuple[Response, ...]:
+        """The model's answers to a fixed batch, in order."""
+        return self.record.responses
+
+    @property
+    def answer(self) -> Response | None:
+        """The last answer that is finite, of those before the run was spoiled."""
+        end = self.last_step if self.spoiled_at is None else self.spoiled_at - 1
+        known = [r for r in self.responses if r.step <= end and not np.isnan(r.output_minimum)]
+        return known[-1] if known else None
+
+    @property
+    def epochs(self) -> tuple[EpochLogs, ...]:
+        """What Keras showed at the end of epochs."""
+        return self.record.epochs
+
+    @property
+    def events(self) -> tuple[NonFinite, ...]:
+        """The first gradients with NaN or Inf, or too large a norm."""
+        return self.record.events
+
+    @property
+    def steps(self) -> np.ndarray:
+        """`int64[steps]`: those that are kept."""
+        return self.record.block.steps
+
+    @property
+    def first_step(self) -> int:
+        """First step of the run."""
+        return int(self.steps[0])
+
+    @property
+    def last_step(self) -> int:
+        """Last step of the run so far."""
+        return int(self.steps[-1])
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The recorded variables, in forward order."""
+        return self.record.block.variables
+
+    @cached_property
+    def kernels(self) -> np.ndarray:
+        """`int64[kernels]`: positions of the variables that connect units."""
+        ranks = [len(variable.shape) for variable in self.variables]
+        return np.flatnonzero(np.array(ranks) >= 2)
+
+    def layers_of(self, positions: Sequence[int] | np.ndarray) -> tuple[str, ...]:
+        """Layers of the variables at these positions."""
+        return tuple(dict.fromkeys(self.variables[i].layer for i in positions))
+
+    def steps_of(self, quantity: str) -> np.ndarray:
+        """Steps at which a quantity was measured; none if it never was."""
+        block = self.record.block
+        return block.steps[block.rows(quantity)] if quantity in block.values else np.empty(0, int)
+
+    def values(self, quantity: str) -> np.ndarray:
+        """`float64[rows, variables]`; no rows if it was not recorded."""
+        empty = np.empty((0, len(self.variables)))
+        return np.asarray(self.record.block.values.get(quantity, empty), np.float64)
+
+    @cached_property
+    def batch_loss(self) -> np.ndarray:
+        """`float64[batches]`: finite losses of batches that were seen, in order."""
+        return self.record.batch_loss[np.isfinite(self.record.batch_loss)]
+
+    @cached_property
+    def loss_windows(self) -> np.ndarray:
+        """Mean loss over up to 20 equal parts of the run."""
+        parts = np.array_split(self.batch_loss, min(_WINDOWS, max(1, len(self.batch_loss))))
+        return np.array([part.mean() for part in parts if len(part)])
+
+    @cached_property
+    def spoiled_at(self) -> int | None:
+        """First step from which on gradients are not finite to the end, or None."""
+        bad = ~np.isfinite(self.values("gradient_norm")).all(axis=1)
+        bad &= ~self.record.block.skipped[: len(bad)]
+        if not len(bad) or not bad[-1]:
+            return None
+        good = np.flatnonzero(~bad)
+        return int(self.steps[good[-1] + 1 if len(good) else 0])
+
+    @cached_property
+    def travel(self) -> np.ndarray:
+        """`float64[variables]`: length of the way of the weights, in units of their norm.
+
+        The sum of update ratios over all steps, from the sampled ones.
+        """
+        steps, ratios = self.steps_of("update_ratio"), self.values("update_ratio")
+        return np.array([self._way(steps, column) for column in ratios.T])
+
+    def _way(self, steps: np.ndarray, ratios: np.ndarray) -> float:
+        known = np.isfinite(ratios)
+        if known.sum() < 2:
+            return float(ratios[known].sum()) * self.record.num_steps if known.any() else np.nan
+        span = np.ptp(steps[known])
+        return float(np.trapezoid(ratios[known], steps[known]) / span) * self.record.num_steps
+
+    @cached_property
+    def hidden(self) -> tuple[LayerFacts, ...]:
+        """Layers before the one that makes the output."""
+        layers = () if self.facts is None else self.facts.layers
+        return tuple(layer for layer in layers if layer is not self.output)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """`float64[variables]`: number of elements."""
+        return np.array([max(1, variable.size) for variable in self.variables], np.float64)
+
+    @cached_property
+    def output(self) -> LayerFacts | None:
+        """The layer that makes the output, if it is known."""
+        layers = [] if self.facts is None else self.facts.layers
+        return next((layer for layer in reversed(layers) if layer.kind not in _PASS_ON), None)
+
+    def layer(self, name: str) -> LayerFacts | None:
+        """Facts about a layer."""
+        layers = () if self.facts is None else self.facts.layers
+        return next((layer for layer in layers if layer.name == name), None)

@@ -1,0 +1,120 @@
+"""exploding-gradient: gradients, or the signal itself, grow without bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_l4.rules._base import Rule
+from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._finding import Finding
+from keras_l4.rules._outcome import learned_little
+from keras_l4.rules._statistics import late, log_slope, median
+
+_GROWTH = 100.0
+_RISE = 10.0
+
+
+class ExplodingGradient(Rule):
+    """Gradients, or the signal itself, grow without bounds.
+
+    What it does: (1) over time: the gradient norm rises by 100 above its own start while the
+        loss rises by 10 above its start, or turns NaN. (2) Over depth: the untrained model's
+        layers already answer with NaN or Inf, or the gradient grows by more than 1000 towards the
+        input, with a confidence interval that says so, in a model that does not learn.
+    Why it is bad: each step throws the weights farther away; the end is NaN.
+    What to do: clip by norm, lower the learning rate, scale inputs and targets, bounded or
+        relu-like activations, He or Glorot initialization.
+    When it is wrong: a loss that rises by intention, such as that of an adversary.
+    Source: Pascanu, Mikolov, Bengio 2013. Both factors are ratios to the run's own start; noise
+        of batches moves a loss by a factor of a few, and learning makes it smaller, not larger.
+    """
+
+    code = "exploding-gradient"
+
+    def check(self, run: Evidence) -> Iterator[Finding]:
+        found = next(filter(None, (_at_once(run), _over_time(run), _over_depth(run))), None)
+        if found is not None:
+            yield found
+
+
+def _over_time(run: Evidence) -> Finding | None:
+    norms = run.record.block.global_gradient_norm
+    start = norms[np.isfinite(norms) & (norms > 0)][:1]
+    if not len(start):
+        return None
+    growth = norms / start
+    # NaN may come out of the blue; Inf is what growth comes to.
+    high = np.flatnonzero(growth >= _GROWTH)
+    if not len(high) or not _loss_rose(run):
+        return None
+    finite = growth[np.isfinite(growth)]
+    return _finding(
+        run,
+        int(run.steps[high[0]]),
+        "Gradients explode",
+        {"growth": float(finite.max()), "growth_expected_below": _GROWTH},
+        f"The gradient norm grew {finite.max():.2g}-fold over its start, and the loss rose.",
+    )
+
+
+def _loss_rose(run: Evidence) -> bool:
+    losses = run.batch_loss
+    if run.spoiled_at is not None:
+        return True
+    if len(losses) < 2:
+        return False
+    end = float(np.median(late(losses)))
+    return abs(end) > _RISE * max(abs(float(losses[0])), 1e-12)
+
+
+def _at_once(run: Evidence) -> Finding | None:
+    before = [response for response in run.responses if response.step < run.first_step]
+    bad = [layer.name for layer in before[0].layers if layer.num_nonfinite] if before else []
+    if not bad or (run.facts and run.facts.inputs and run.facts.inputs.num_nonfinite):
+        return None
+    return _finding(
+        run,
+        run.first_step,
+        "The signal explodes on its way through the layers",
+        {"first_layer_with_nonfinite_outputs": bad[0], "num_layers": len(bad)},
+        f"Before any training the outputs of {bad[0]} overflow, though the inputs are finite.",
+    )
+
+
+def _over_depth(run: Evidence) -> Finding | None:
+    values = run.values("gradient_norm")[: 1 + len(run.steps) // 4][:, run.kernels]
+    weights = median(run.values("weight_norm"))[run.kernels]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        profile = np.nan_to_num(median(values) / weights, nan=0.0, posinf=0.0)
+    if len(profile) < 4 or not (profile > 0).all() or not learned_little(run):
+        return None
+    slope, _, high = log_slope(profile)
+    total = float(np.exp(-slope * (len(profile) - 1)))
+    if high >= 0 or total < _RISE * _GROWTH:
+        return None
+    return _finding(
+        run,
+        run.first_step,
+        "Gradients grow towards the first layers",
+        {"factor_per_layer": float(np.exp(-slope)), "first_to_last_layer": total},
+        f"From layer to layer towards the input ‖g‖/‖w‖ grows {np.exp(-slope):.2g}-fold.",
+    )
+
+
+def _finding(
+    run: Evidence, step: int, title: str, evidence: dict[str, float | int | str], what: str
+) -> Finding:
+    return Finding(
+        code="exploding-gradient",
+        title=title,
+        severity="error",
+        layers=run.layers_of(run.kernels),
+        first_step=step,
+        last_step=run.last_step,
+        evidence=evidence,
+        explanation=what,
+        advice="Lower the learning rate, clip by norm (`global_clipnorm=1.0`), scale inputs and "
+        "targets to about 1, and use He or Glorot initialization.",
+    )

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+
+from tests.rules.records import LOST, NUM_STEPS, answer, block, found, record, response, severities
+
+GROWING = np.geomspace(0.1, 1e6, NUM_STEPS)[:, None]
+RISING = np.geomspace(1.0, 1e8, NUM_STEPS)
+
+
+def test_gradient_and_loss_that_grow() -> None:
+    (finding,) = found(
+        record(block(gradient=GROWING, loss=RISING), accuracy=LOST), "exploding-gradient"
+    )
+    assert finding.severity == "error"
+    assert 50 < finding.first_step < 100
+    assert finding.evidence["growth"] > 1e6
+
+
+def test_growth_that_ends_in_nan() -> None:
+    gradient = np.where(np.arange(NUM_STEPS)[:, None] < 150, GROWING, np.nan)
+    assert severities(record(block(gradient=gradient), accuracy=LOST), "exploding-gradient") == [
+        "error"
+    ]
+
+
+def test_a_gradient_that_grows_while_the_loss_falls_is_learning() -> None:
+    assert found(record(block(gradient=GROWING)), "exploding-gradient") == []
+
+
+def test_a_signal_that_overflows_before_training() -> None:
+    layers = [answer("dense_0"), answer("dense_1", num_nonfinite=3), answer("dense_2")]
+    run = record(block(gradient=np.nan), responses=[response(0, LOST, layers=layers)])
+    (finding,) = found(run, "exploding-gradient")
+    assert finding.evidence["first_layer_with_nonfinite_outputs"] == "dense_1"
+
+
+def test_growth_towards_the_input_in_a_model_that_does_not_learn() -> None:
+    steps = block(depth=6, gradient=np.geomspace(1e5, 1.0, 6))
+    assert severities(record(steps, accuracy=LOST), "exploding-gradient") == ["error"]
+    assert found(record(steps), "exploding-gradient") == []
+
+
+def test_nan_out_of_the_blue_is_no_growth() -> None:
+    gradient = np.where(np.arange(NUM_STEPS)[:, None] < 150, 0.1, np.nan)
+    assert found(record(block(gradient=gradient), accuracy=LOST), "exploding-gradient") == []

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_l4.rules import Judge, chosen, registry
+from tests.rules.records import LOST, NUM_STEPS, block, facts, inputs, record
+
+
+def silent(code: str, error: Exception) -> None:
+    raise AssertionError(code) from error
+
+
+def test_presets_choose_rules() -> None:
+    assert [rule.code for rule in chosen("sagemaker")] == ["sagemaker"]
+    assert [rule.code for rule in chosen(["plateau", "nonfinite"])] == ["plateau", "nonfinite"]
+    assert len(chosen("default")) == len(registry()) - 3
+
+
+@pytest.mark.parametrize("rules", ["everything", ["nonfinite", "vanishing"]])
+def test_an_unknown_name_is_an_error_that_names_the_known(rules: Any) -> None:
+    with pytest.raises(ValueError, match="nonfinite"):
+        Judge(rules)
+
+
+def test_what_is_no_list_is_an_error() -> None:
+    with pytest.raises(TypeError, match="expected one of"):
+        Judge(3)  # type: ignore[arg-type]
+
+
+def test_a_rule_that_raises_is_told_once_and_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any, run: Any) -> Any:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(type(registry()["plateau"]), "check", broken)
+    judge, told = Judge(), []
+    run = record(block(gradient=np.nan))
+    for _ in range(2):
+        findings = judge.findings(run, lambda code, error: told.append((code, str(error))))
+        assert "nonfinite" in [finding.code for finding in findings]
+    assert told == [("plateau", "planted")]
+
+
+def test_a_symptom_is_a_note_where_a_cause_is_known() -> None:
+    flat = block(loss=np.ones(NUM_STEPS))
+    alone = Judge().findings(record(flat, accuracy=LOST), silent)
+    assert [(f.code, f.severity) for f in alone] == [("plateau", "warning")]
+    known = facts(inputs=inputs(scale=100.0))
+    with_cause = Judge().findings(record(flat, known, accuracy=LOST), silent)
+    assert [(f.code, f.severity) for f in with_cause] == [
+        ("unscaled-inputs", "warning"),
+        ("plateau", "info"),
+    ]
+
+
+def test_in_strict_notes_are_warnings() -> None:
+    known = facts(inputs=inputs(scale=100.0))
+    assert [f.severity for f in Judge("strict").findings(record(known=known), silent)] == [
+        "warning"
+    ]
+
+
+def test_the_worst_comes_first() -> None:
+    ranks = [f.rank for f in Judge().findings(record(block(gradient=np.nan)), silent)]
+    assert ranks == sorted(ranks, reverse=True)
+
+
+@pytest.mark.parametrize("preset", ["default", "autotrainer", "deepdiagnosis", "sagemaker"])
+@pytest.mark.parametrize(
+    "values",
+    [{"gradient": np.nan}, {"gradient": 0.0}, {"weight": 0.0, "ratio": np.inf}, {"ratio": np.nan},
+     {"loss": np.full(NUM_STEPS, np.nan)}, {"loss": np.full(NUM_STEPS, np.inf)},
+     {"loss": np.zeros(NUM_STEPS)}, {"num_steps": 1}],
+)  # fmt: skip
+def test_numbers_that_are_none_bring_no_warning_of_numpy(
+    preset: str, values: dict[str, Any], recwarn: pytest.WarningsRecorder
+) -> None:
+    for accuracy in (LOST, np.nan):
+        Judge(preset).findings(record(block(**values), accuracy=accuracy), silent)
+    assert list(recwarn) == []

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tests.rules.records import NUM_STEPS, block, facts, found, inputs, record, variables
+
+
+def test_the_first_step_and_variable() -> None:
+    gradient = np.full((NUM_STEPS, 3), 0.1)
+    gradient[50:, 1:] = np.nan
+    (finding,) = found(record(block(gradient=gradient)), "nonfinite")
+
+    assert (finding.severity, finding.first_step, finding.last_step) == ("error", 51, NUM_STEPS)
+    assert finding.layers == ("dense_1", "dense_2")
+    assert finding.evidence["variable"] == "dense_1/kernel"
+    assert finding.evidence["variables_at_first_step"] == 4
+
+
+def test_nan_in_the_data_is_the_cause() -> None:
+    run = record(block(gradient=np.nan), facts(inputs=inputs(num_nonfinite=2)))
+    (finding,) = found(run, "nonfinite")
+    assert "The data itself" in finding.explanation
+
+
+def test_steps_that_loss_scaling_skipped_are_left_out() -> None:
+    gradient = np.full((NUM_STEPS, 3), 0.1)
+    gradient[5] = np.inf
+    steps = replace(block(gradient=gradient), skipped=np.arange(NUM_STEPS) == 5)
+    assert found(record(steps), "nonfinite") == []
+
+
+def test_a_norm_that_overflows_is_told_apart() -> None:
+    gradient = np.full((NUM_STEPS, 3), 0.1)
+    gradient[5] = np.inf
+    steps = block(gradient=gradient)
+    zeros = np.zeros((NUM_STEPS, len(variables(3))), int)
+    steps = replace(steps, values={**steps.values, "inf_count": zeros})
+    (finding,) = found(record(steps), "nonfinite")
+    assert (finding.severity, finding.title) == ("warning", "A gradient norm is beyond float32")
+
+
+def test_silent_on_a_run_that_is_finite() -> None:
+    assert found(record(), "nonfinite") == []
