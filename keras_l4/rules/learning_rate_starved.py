@@ -18,14 +18,14 @@ _DECAY = 100.0
 class LearningRateStarved(Rule):
     """The effective learning rate decays to nothing, while there is still a gradient.
 
-    What it does: compares effective learning rate × gradient, which is the size of an update, of
-        the last steps with that of the first five. It reports kernels where it fell more than a
-        hundredfold beyond what the nominal rate did, though the gradient fell by less than ten;
-        as a warning if the model falls short of half of what could be learned.
+    What it does: looks for kernels whose effective learning rate, relative to the nominal one, never
+        rises, and fell more than a hundredfold since the first step, though the gradient fell by
+        less than ten. It warns if the model falls short of half of what could be learned.
     Why it is bad: Adagrad's accumulator only grows; a large early gradient is never forgotten.
     What to do: RMSprop or Adam; a higher learning rate; clipping or scaled inputs, if the first
         gradients were large.
-    When it is wrong: a model that has converged needs no rate.
+    When it is wrong: a model that has converged needs no rate. It does not see a rate that was
+        gone after the very first step, with which it compares.
     Source: Duchi, Hazan, Singer 2011: the rate falls like 1/√t, which needs 10⁴ steps of the
         same gradient for a hundredth. Faster means that the first gradients were out of scale.
     """
@@ -39,10 +39,11 @@ class LearningRateStarved(Rule):
             return
         nominal = run.record.block.learning_rate
         with np.errstate(divide="ignore", invalid="ignore"):
-            updates = rates * norms / nominal[: len(rates), None]
-            decay = median(updates[:5]) / median(late(updates))
+            relative = rates / nominal[: len(rates), None]
+            decay = relative[0] / median(late(relative))
+            never_rises = (np.diff(relative, axis=0) <= 1e-6 * relative[:-1]).all(axis=0)
             alive = median(late(norms)) / median(early(norms))
-        starved = np.flatnonzero((decay > _DECAY) & (alive > 1 / np.sqrt(_DECAY)))
+        starved = np.flatnonzero(never_rises & (decay > _DECAY) & (alive > 1 / np.sqrt(_DECAY)))
         if not len(starved):
             return
         worst = starved[np.argmax(decay[starved])]
@@ -54,13 +55,12 @@ class LearningRateStarved(Rule):
             first_step=run.first_step,
             last_step=run.last_step,
             evidence={
-                "updates_fell_by_factor": float(decay[worst]),
+                "rate_fell_by_factor": float(decay[worst]),
                 "expected_below": _DECAY,
                 "gradient_late_by_early": float(alive[worst]),
                 "skill": skill(run),
             },
-            explanation=f"The updates of {run.variables[run.kernels[worst]].path} fell "
-            f"{decay[worst]:.2g}-fold, while its gradient did not: its effective learning rate "
-            "did.",
+            explanation=f"The effective learning rate of {run.variables[run.kernels[worst]].path} "
+            f"fell {decay[worst]:.2g}-fold and never rises again, while its gradient is alive.",
             advice="Use RMSprop or Adam, whose memory is finite, or a higher learning rate.",
         )

@@ -38,12 +38,10 @@ class Plateau(Rule):
         if len(windows) < 6 or run.spoiled_at is not None:
             return
         half = windows[len(windows) // 2 :]
-        moved = float(np.ptp([half[0], half[-1]])) / max(abs(windows[0]), 1e-12)
-        if moved > _FLAT and not learned_little(run):
+        moved = float(np.ptp([half[0], half[-1]]) / max(abs(windows[0]), 1e-12))
+        if moved > _FLAT:
             return
         kind = _kind(run)
-        if kind == "converged" and moved > _FLAT:
-            return
         yield Finding(
             code=self.code,
             title={
@@ -57,7 +55,7 @@ class Plateau(Rule):
             last_step=run.last_step,
             evidence={
                 "kind": kind,
-                "loss_moved_by_first_loss": moved,
+                "loss_moved_by_first_loss": float(moved),
                 "expected_above": _FLAT,
                 "gradient_late_by_early": _fading(run),
                 "skill": skill(run),
