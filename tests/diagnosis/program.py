@@ -12,6 +12,9 @@ from sklearn import datasets
 
 Data = tuple[np.ndarray, np.ndarray]
 
+# XLA takes TensorFlow longer than these few steps; without it JAX would compile each operation.
+_UNCOMPILED = {"jit_compile": False} if keras.backend.backend() == "tensorflow" else {}
+
 
 @dataclass(frozen=True)
 class Program:
@@ -87,7 +90,7 @@ def stack(shape: tuple[int, ...], *layers: Any, dtype: str | None = None) -> Any
 
 def compiled(model: Any, optimizer: Any, loss: Any, *metrics: str, **options: Any) -> Any:
     """The model, compiled without XLA."""
-    options = {"jit_compile": False} | options
+    options = _UNCOMPILED | options
     model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics), **options)
     return model
 
