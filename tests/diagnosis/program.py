@@ -86,8 +86,9 @@ def stack(shape: tuple[int, ...], *layers: Any, dtype: str | None = None) -> Any
 
 
 def compiled(model: Any, optimizer: Any, loss: Any, *metrics: str, **options: Any) -> Any:
-    """The model, compiled without XLA."""
-    options = {"jit_compile": False} | options
+    """The model, compiled without XLA on TensorFlow, where that takes longer than to train it."""
+    if keras.backend.backend() == "tensorflow":
+        options = {"jit_compile": False} | options
     model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics), **options)
     return model
 
