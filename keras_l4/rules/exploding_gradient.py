@@ -41,21 +41,25 @@ class ExplodingGradient(Rule):
 
 def _over_time(run: Evidence) -> Finding | None:
     norms = run.record.block.global_gradient_norm
-    start = norms[np.isfinite(norms) & (norms > 0)][:1]
-    if not len(start):
-        return None
-    growth = norms / start
+    finite = norms[np.isfinite(norms) & (norms > 0)]
+    growth = norms / (finite[0] if len(finite) else 1.0)
     # NaN may come out of the blue; Inf is what growth comes to.
-    high = np.flatnonzero(growth >= _GROWTH)
+    infinite = [event.step for event in run.events if event.num_inf or event.kind == "overflow"]
+    high = np.flatnonzero((growth >= _GROWTH) | np.isin(run.steps, infinite))
     if not len(high) or not _loss_rose(run):
         return None
-    finite = growth[np.isfinite(growth)]
+    most = float(growth[np.isfinite(growth)].max(initial=1.0))
     return _finding(
         run,
         int(run.steps[high[0]]),
         "Gradients explode",
-        {"growth": float(finite.max()), "growth_expected_below": _GROWTH},
-        f"The gradient norm grew {finite.max():.2g}-fold over its start, and the loss rose.",
+        {
+            "growth": most,
+            "growth_expected_below": _GROWTH,
+            "steps_with_infinite_gradients": len(set(infinite)),
+        },
+        f"The gradient norm grew {most:.2g}-fold over its start"
+        + (", and to Inf." if infinite else ", and the loss rose."),
     )
 
 

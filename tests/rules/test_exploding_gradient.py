@@ -44,3 +44,9 @@ def test_growth_towards_the_input_in_a_model_that_does_not_learn() -> None:
 def test_nan_out_of_the_blue_is_no_growth() -> None:
     gradient = np.where(np.arange(NUM_STEPS)[:, None] < 150, 0.1, np.nan)
     assert found(record(block(gradient=gradient), accuracy=LOST), "exploding-gradient") == []
+
+
+def test_inf_is_what_growth_comes_to() -> None:
+    run = record(block(gradient=np.inf), accuracy=LOST)
+    (finding,) = found(run, "exploding-gradient")
+    assert finding.evidence["steps_with_infinite_gradients"] > 0
