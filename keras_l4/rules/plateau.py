@@ -18,11 +18,11 @@ _FLAT = 0.01
 class Plateau(Rule):
     """The loss does not move: a flat region, a converged run, or noise.
 
-    What it does: where the loss of the second half of the run changed by less than a hundredth
-        of the first loss, says which of three it is. Converged: the model learned. Flat: it did
-        not, and the gradient is a small part of what it was. Noise: it did not, though the
-        gradient is as large as ever. Only the latter two are a warning, and only while no other
-        rule knows a cause.
+    What it does: looks at runs whose loss changed by less than a hundredth of the first loss in their
+        second half, or which do no better than a constant prediction, and says which of three it
+        is. Converged: the model learned. Flat: it did not, and the gradient is a small part of
+        what it was. Noise: it did not, though the gradient is as large as ever. The latter two
+        are a warning while no other rule knows a cause.
     Why it is bad: the time is wasted.
     What to do: converged: stop. Flat: another initialization, normalization, a higher rate.
         Noise: check that inputs and targets belong together; larger batches, a lower rate.
@@ -39,9 +39,9 @@ class Plateau(Rule):
             return
         half = windows[len(windows) // 2 :]
         moved = float(np.ptp([half[0], half[-1]]) / max(abs(windows[0]), 1e-12))
-        if moved > _FLAT:
-            return
         kind = _kind(run)
+        if moved > _FLAT and kind == "converged":
+            return
         yield Finding(
             code=self.code,
             title={
