@@ -112,8 +112,10 @@ def _fans(shape: Sequence[int]) -> tuple[int, int]:
 
 def _symmetric(kernel: np.ndarray) -> bool:
     """Whether all units, of which there are several, have the same weights."""
-    units = kernel.reshape(-1, kernel.shape[-1]) if kernel.ndim > 1 else kernel[:, None][:, :0]
-    return units.shape[1] > 1 and bool((units == units[:, :1]).all())
+    if kernel.ndim < 2 or kernel.shape[-1] < 2:
+        return False
+    units = kernel.reshape(-1, kernel.shape[-1])
+    return bool((units == units[:, :1]).all())
 
 
 def _numbers(optimizer: Any) -> dict[str, float]:
