@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from keras_l4.events.eventfile import PATTERN
 from keras_l4.events.reader import event_files
 
 _FOLDER = "diagnostics"
+_LISTED = 5
 
 
 def find_run(log_dir: Path, optimizer: str | None) -> Path:
@@ -18,12 +20,12 @@ def find_run(log_dir: Path, optimizer: str | None) -> Path:
     root = log_dir / _FOLDER if (log_dir / _FOLDER).is_dir() else log_dir
     runs = _runs(root)
     if not runs:
-        deeper = sorted(os.fspath(path.parent) for path in root.rglob(_FOLDER))
+        deeper = [os.fspath(path.parent) for path in root.rglob(_FOLDER)]
         raise ValueError(
             f"log_dir={os.fspath(log_dir)!r} holds no record of keras_l4. Expected event files "
             f"({PATTERN}) that keras_l4 wrote in {root} or in folders of it; found "
-            f"{sorted(path.name for path in root.iterdir())}."
-            + (f" Pass one of {deeper}." if deeper else "")
+            f"{_some(path.name for path in root.iterdir())}."
+            + (f" Pass one of {_some(deeper)}." if deeper else "")
         )
     if optimizer is None and len(runs) == 1:
         return next(iter(runs.values()))
@@ -33,6 +35,13 @@ def find_run(log_dir: Path, optimizer: str | None) -> Path:
             "Pass the name of one of them."
         )
     return runs[optimizer]
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first names, and how many there are besides: a home folder has thousands."""
+    listed = sorted(names)
+    more = len(listed) - _LISTED
+    return f"{listed[:_LISTED]}" + (f" and {more} more" if more > 0 else "")
 
 
 def _runs(root: Path) -> dict[str, Path]:

@@ -122,6 +122,14 @@ def test_folder_without_a_record_of_ours(tmp_path):
         load(tmp_path)
 
 
+def test_a_folder_of_thousands_is_not_listed_whole(tmp_path):
+    for i in range(40):
+        (tmp_path / f"file{i:02d}").touch()
+    with pytest.raises(ValueError, match=r"'file04'\] and 35 more") as raised:
+        load(tmp_path)
+    assert "file05" not in str(raised.value)
+
+
 def test_nothing_flushed_yet(tmp_path):
     write(tmp_path / "diagnostics")
     with pytest.raises(ValueError, match="nothing has been flushed"):
