@@ -1,0 +1,87 @@
+"""The derivatives of a model's loss, kept with the model; and who has no second one."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keras_l4.backend.active import derivatives
+from keras_l4.backend.layer_calls import layer_path
+from keras_l4.backend.model_private import leaf_layers
+from keras_l4.backend.pure_loss import Batch, Derivatives, pure_loss
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What was compiled, and what it was compiled for."""
+
+    loss: Any
+    variables: Sequence[Any]
+    derivatives: Derivatives
+
+    def fits(self, model: Any) -> bool:
+        """Whether it is still the same loss, of the same variables."""
+        ours, theirs = self.variables, model.trainable_variables
+        same = len(ours) == len(theirs) and all(map(_is, ours, theirs))
+        return same and self.loss is model._compile_loss
+
+
+def _is(one: Any, other: Any) -> bool:
+    return one is other
+
+
+def model_derivatives(model: Any) -> Derivatives:
+    """The loss of a compiled and built model on a batch, and its derivatives; see `pure_loss`.
+
+    They are compiled once for each shape of a batch, until the model is compiled anew.
+    `product` raises a NotImplementedError that names the layer where one has no second derivative.
+    """
+    # Straight into the dictionary: Keras, TensorFlow and torch track what is assigned.
+    kept: _Kept | None = vars(model).get("_keras_l4_derivatives")
+    if kept is None or not kept.fits(model):
+        # Keras replaces this object when the model is compiled; there is no public sign of it.
+        kept = _Kept(model._compile_loss, model.trainable_variables, _explained(model))
+        vars(model)["_keras_l4_derivatives"] = kept
+    return kept.derivatives
+
+
+def _explained(model: Any) -> Derivatives:
+    plain = derivatives(pure_loss(model))
+
+    def product(
+        values: Sequence[Any], rest: Sequence[Any], batch: Batch, tangents: Sequence[Any]
+    ) -> list[Any]:
+        try:
+            return plain.product(values, rest, batch, tangents)
+        except Exception as error:  # Each framework has its own for it.
+            plain.gradient(values, rest, batch)
+            where = _without_second_derivative(
+                model, lambda some: some.product(values, rest, batch, tangents)
+            )
+            raise NotImplementedError(
+                f"{where} has no second derivative on this backend, so that there is no Hessian "
+                f"({type(error).__name__}: {error}). Replace it by operations that can be "
+                "differentiated twice, or use another backend."
+            ) from error
+
+    return plain._replace(product=product)
+
+
+def _without_second_derivative(model: Any, attempt: Callable[[Derivatives], Any]) -> str:
+    """The last layer that has to be taken for a constant, with those before it, to succeed."""
+    layers = leaf_layers(model)
+
+    def succeeds(number: int) -> bool:
+        try:
+            attempt(derivatives(pure_loss(model, layers[:number])))
+        except Exception:
+            return False
+        return True
+
+    number = bisect.bisect_left(range(len(layers) + 1), True, key=succeeds)
+    if number > len(layers):
+        return "The loss function"
+    layer = layers[number - 1]
+    return f"The layer {layer_path(layer)!r} ({type(layer).__name__})"

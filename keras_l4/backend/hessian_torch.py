@@ -1,0 +1,58 @@
+"""torch: derivatives of a loss; reverse over reverse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from keras_l4.backend.pure_loss import Batch, Derivatives, Loss
+
+
+def derivatives(loss: Loss) -> Derivatives:
+    """The loss, its gradient and the product of its Hessian with a vector."""
+
+    @torch.no_grad()
+    def value(values: Sequence[Any], rest: Sequence[Any], batch: Batch) -> Any:
+        return loss(values, rest, batch)
+
+    @torch.enable_grad()
+    def gradient(values: Sequence[Any], rest: Sequence[Any], batch: Batch) -> Any:
+        leaves = _leaves(values)
+        at = loss(leaves, rest, batch)
+        return at.detach(), _gradients(at, leaves)
+
+    @torch.enable_grad()
+    def product(
+        values: Sequence[Any], rest: Sequence[Any], batch: Batch, tangents: Sequence[Any]
+    ) -> list[Any]:
+        leaves = _leaves(values)
+        # The fused kernels of attention have no second derivative.
+        with sdpa_kernel(SDPBackend.MATH):
+            slopes = _gradients(loss(leaves, rest, batch), leaves, create_graph=True)
+        pairs = zip(slopes, tangents, strict=True)
+        along = sum((slope * tangent).sum() for slope, tangent in pairs)
+        if along.requires_grad:
+            # `autograd.grad` leaves out what does not lead to the leaves: a function without a
+            # second derivative too, whose part would be missing and not missed.
+            along.backward()
+        return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+
+    return Derivatives(value, gradient, product)
+
+
+def _leaves(values: Sequence[Any]) -> list[Any]:
+    return [value.detach().requires_grad_() for value in values]
+
+
+def _gradients(of: Any, leaves: list[Any], create_graph: bool = False) -> list[Any]:
+    if not of.requires_grad:
+        # Of a constant; torch takes it for a mistake.
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    return list(
+        torch.autograd.grad(
+            of, leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True
+        )
+    )

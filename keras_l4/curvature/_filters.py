@@ -1,0 +1,87 @@
+"""Filters: which elements of a weight make one unit of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_l4 import backend
+
+Axes = tuple[int, ...]
+
+_TINY = np.finfo(np.float64).tiny
+_LAST, _BEFORE_LAST, _LAST_TWO, _FIRST = (-1,), (-2,), (-2, -1), (0,)
+_AXES: Mapping[type, Axes] = {
+    keras.layers.Dense: _LAST,
+    keras.layers.Conv1D: _LAST,
+    keras.layers.Conv2D: _LAST,
+    keras.layers.Conv3D: _LAST,
+    keras.layers.Conv1DTranspose: _BEFORE_LAST,
+    keras.layers.Conv2DTranspose: _BEFORE_LAST,
+    keras.layers.Conv3DTranspose: _BEFORE_LAST,
+    keras.layers.DepthwiseConv1D: _LAST_TWO,
+    keras.layers.DepthwiseConv2D: _LAST_TWO,
+    keras.layers.Embedding: _FIRST,
+    keras.layers.LSTM: _LAST,
+    keras.layers.GRU: _LAST,
+    keras.layers.SimpleRNN: _LAST,
+}
+
+
+def output_axes(model: Any) -> list[Axes | None]:
+    """For each trainable variable the axes along which units differ; None where not known.
+
+    Li et al. 2018 speak of filters; which axes those are depends on the layer.
+    """
+    known = {
+        id(variable): _axes_of(layer)
+        for layer in backend.leaf_layers(model)
+        for variable in layer.trainable_variables
+    }
+    return [known.get(id(variable)) for variable in model.trainable_variables]
+
+
+def is_vector(variable: Any) -> bool:
+    """Whether it has no filters: a bias, which in a GRU has two rows, or a scale."""
+    return len(variable.shape) < 2 or variable.name == "bias"
+
+
+def _axes_of(layer: Any) -> Axes | None:
+    if isinstance(layer, keras.layers.EinsumDense):
+        return _einsum_axes(layer.equation)
+    return next((axes for cls, axes in _AXES.items() if isinstance(layer, cls)), None)
+
+
+def _einsum_axes(equation: str) -> Axes:
+    """The axes of the kernel that the output has and the inputs have not.
+
+    >>> _einsum_axes("abc,cde->abde")
+    (1, 2)
+    """
+    inputs, _, rest = equation.partition(",")
+    kernel, _, output = rest.partition("->")
+    return tuple(i for i, name in enumerate(kernel) if name in output and name not in inputs)
+
+
+def normalised(
+    direction: Sequence[np.ndarray], weights: Sequence[np.ndarray], axes: Sequence[Axes | None]
+) -> list[np.ndarray]:
+    """The direction with the norm of each filter that of the weights.
+
+    A weight whose filters are not known is one filter.
+    """
+    triples = zip(direction, weights, axes, strict=True)
+    return [_normalised(d, w, along) for d, w, along in triples]
+
+
+def _normalised(direction: np.ndarray, weight: np.ndarray, along: Axes | None) -> np.ndarray:
+    kept = {axis % weight.ndim for axis in along or ()}
+    summed = tuple(axis for axis in range(weight.ndim) if axis not in kept)
+    return direction * _norm(weight, summed) / np.maximum(_norm(direction, summed), _TINY)
+
+
+def _norm(array: np.ndarray, axes: Axes) -> np.ndarray:
+    return np.sqrt(np.square(array).sum(axis=axes, keepdims=True))
