@@ -1,0 +1,51 @@
+"""Values of a summary, for the stock dashboards: scalars, histograms, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+from tensorboard.compat.proto import summary_pb2
+from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from keras_l4.events.pictures import Picture
+from keras_l4.events.record import float32
+from keras_l4.events.schema import image_metadata, scalar_metadata
+
+Value: TypeAlias = summary_pb2.Summary.Value
+
+
+def scalar_values(scalars: Mapping[str, float]) -> list[Value]:
+    """One for each tag."""
+    metadata = scalar_metadata()
+    return [
+        Value(tag=tag, metadata=metadata, tensor=make_tensor_proto(float32(number)))
+        for tag, number in scalars.items()
+    ]
+
+
+def image_values(pictures: Mapping[str, Picture]) -> list[Value]:
+    """One for each tag."""
+    metadata = image_metadata()
+    return [
+        Value(tag=tag, metadata=metadata, tensor=make_tensor_proto(picture.as_tensor()))
+        for tag, picture in pictures.items()
+    ]
+
+
+def histogram_value(tag: str, values: np.ndarray) -> Value:
+    """The histogram of `values`.
+
+    Raises:
+        ValueError: One of them is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"histogram {tag!r}: {np.count_nonzero(~np.isfinite(values))} of {values.size} "
+            "values are not finite. Leave them out, and count them instead."
+        )
+    (value,) = histogram_pb(tag, values).value
+    value.metadata.data_class = summary_pb2.DATA_CLASS_TENSOR
+    return value
