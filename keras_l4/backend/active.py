@@ -4,19 +4,29 @@ import keras
 
 if keras.backend.backend() == "tensorflow":
     from keras_l4.backend.captured import *  # noqa: F403
+    from keras_l4.backend.hessian_tensorflow import derivatives as derivatives
     from keras_l4.backend.one_process import *  # noqa: F403
     from keras_l4.backend.replicas import *  # noqa: F403
     from keras_l4.backend.tensorflow import *  # noqa: F403
+    from keras_l4.backend.tensorflow_gradients import *  # noqa: F403
+    from keras_l4.backend.tensorflow_ring import *  # noqa: F403
+    from keras_l4.backend.trace_tensorflow import trace_step as trace_step
 elif keras.backend.backend() == "jax":
     from keras_l4.backend.carried import *  # noqa: F403
+    from keras_l4.backend.hessian_jax import derivatives as derivatives
     from keras_l4.backend.jax import *  # noqa: F403
+    from keras_l4.backend.jax_ring import *  # noqa: F403
     from keras_l4.backend.mesh import *  # noqa: F403
     from keras_l4.backend.one_replica import *  # noqa: F403
+    from keras_l4.backend.trace_jax import trace_step as trace_step
 elif keras.backend.backend() == "torch":
     from keras_l4.backend.captured import *  # noqa: F403
+    from keras_l4.backend.hessian_torch import derivatives as derivatives
     from keras_l4.backend.one_process import *  # noqa: F403
     from keras_l4.backend.one_replica import *  # noqa: F403
     from keras_l4.backend.torch import *  # noqa: F403
+    from keras_l4.backend.torch_ring import *  # noqa: F403
+    from keras_l4.backend.trace_torch import trace_step as trace_step
 else:
     raise ImportError(
         "keras_l4 runs on the Keras backends tensorflow, jax and torch; the active one is "

@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
 
-from keras_l4.backend.mesh import apart, splits_variables, whole_beside
+from keras_l4.backend.jax_ring import Ring, updated
+from keras_l4.backend.mesh import apart, splits_variables
 
-Ring: TypeAlias = keras.Variable
 _INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
 _FOLDS = {"count": jax.lax.add, "maximum": jax.lax.max, "minimum": jax.lax.min}
 
 
-def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
-    """A device variable of zeros, whole on every device that has a part of `beside`."""
-    return keras.Variable(
-        np.zeros(shape), dtype=dtype, trainable=False, name=name, layout=whole_beside(beside)
-    )
+def known(flag: Any) -> Any:
+    """Whether, as far as it can be known while the step runs: only on the device."""
+    return flag
 
 
-def write(ring: Ring, index: Any, row: Any) -> None:
-    """ring[index] = row; in place where the buffer is donated."""
-    ring.assign(_updated(ring, index, row))
+def every(mask: Any) -> Any:
+    """Whether all of it is true."""
+    return mask.all()
 
 
-def _updated(ring: Ring, index: Any, row: Any) -> Any:
-    row = jnp.asarray(row, ring.dtype)
-    return jax.lax.dynamic_update_index_in_dim(ring.value, row, index, axis=0)
+def cond(predicate: Any, true: Callable[[], Any], false: Callable[[], Any]) -> Any:
+    """`true()` or `false()`, which give the same shapes."""
+    return jax.lax.cond(predicate, true, false)
 
 
-def read(ring: Ring) -> np.ndarray:
-    """A copy on the host."""
-    return np.array(ring.value)
+def unless(flag: Any, update: Callable[[], None], variables: Sequence[Any]) -> None:
+    """Runs `update`, which assigns to these variables, unless `flag`.
+
+    It is always computed, and only its result is not taken: XLA might round it differently within
+    a branch, or in one loop with `where`.
+    """
+    before = [variable.value for variable in variables]
+    update()
+    after = [variable.value for variable in variables]
+    for variable, value in zip(variables, cond(flag, lambda: before, lambda: after), strict=True):
+        variable.assign(value)
+
+
+def constant(array: np.ndarray, like: Any) -> Any:
+    """A tensor of `array` where `like` is."""
+    return jnp.asarray(array)
 
 
 def whole_gradient(gradient: Any, xla: bool) -> Any:
@@ -76,7 +87,7 @@ def branch(
 
     def taken() -> tuple[Sequence[Any], Any]:
         measured, sample = measure()
-        return measured, _updated(samples, index, sample)
+        return measured, updated(samples, index, sample)
 
     measured, written = jax.lax.cond(wanted, taken, lambda: (otherwise(), samples.value))
     samples.assign(written)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import keras
 from keras.src import api_export
 from keras.src.saving import object_registration
+from keras.src.utils import module_utils
 
 _C = TypeVar("_C", bound=type)
 
@@ -84,6 +87,35 @@ def learning_rate(optimizer: Any) -> Any:
     return float("nan") if several else optimizer.learning_rate
 
 
+@contextlib.contextmanager
+def scaled_learning_rate(optimizer: Any, factor: float) -> Iterator[None]:
+    """The learning rate, or what its schedule gives, times `factor` inside."""
+    # The public setter would assign to the variable that is put back before each run.
+    held = vars(optimizer)["_learning_rate"]
+    vars(optimizer)["_learning_rate"] = _Scaled(held, factor)
+    try:
+        yield
+    finally:
+        vars(optimizer)["_learning_rate"] = held
+
+
+def set_learning_rate(optimizer: Any, rate: float) -> None:
+    """Sets what a callback may have set; what follows a schedule, or has several, keeps to it."""
+    held = vars(inner_optimizer(optimizer)).get("_learning_rate")
+    held = held.held if isinstance(held, _Scaled) else held
+    if isinstance(held, keras.Variable):
+        held.assign(rate)
+
+
+class _Scaled(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, held: Any, factor: float) -> None:
+        self.held, self._factor = held, factor
+
+    def __call__(self, step: Any) -> Any:
+        given = self.held(step) if callable(self.held) else self.held
+        return given * self._factor
+
+
 def accumulation_steps(optimizer: Any) -> int:
     """Calls that one update adds up.
 
@@ -136,3 +168,29 @@ def clip(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> 
         for i, gradient in zip(mine, consumed, strict=True):
             clipped[i] = gradient
     return clipped
+
+
+def slot_owner(slot: Any, variables: Sequence[Any]) -> str:
+    """Path of the variable that a slot belongs to; "" for what belongs to none, as `iterations`.
+
+    Keras keeps no more of it than a name: the path, with underscores for slashes, and the kind.
+    """
+    owners = [v.path for v in variables if slot.name.startswith(v.path.replace("/", "_"))]
+    return max(owners, key=len, default="")
+
+
+@contextlib.contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Keras' serialization does not load TensorFlow inside.
+
+    It would, wherever that is installed, to see whether an object is one of TensorFlow's; where it
+    is not loaded, none is.
+    """
+    lazy = module_utils.tensorflow
+    available = lazy._available
+    if "tensorflow" not in sys.modules:
+        lazy._available = False
+    try:
+        yield
+    finally:
+        lazy._available = available

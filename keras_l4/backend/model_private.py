@@ -31,18 +31,36 @@ def leaf_layers(model: Any) -> list[Any]:
     ]
 
 
+def all_layers(layer: Any) -> list[Any]:
+    """A layer and those within it."""
+    return list(layer._flatten_layers())
+
+
 def model_state(model: Any) -> tuple[list[Any], list[Any]]:
     """Values of the trainable and the other variables, as `stateless_call` takes them.
 
     While JAX trains they are in `_jax_state`; the variables follow only when they are synced,
-    which costs as much as a step.
+    which costs as much as a step. Then they may be newer, as where a callback sets the weights.
     """
     held = getattr(model, "_jax_state", None)
-    if held:
+    if held and not model._jax_state_synced:
         return list(held["trainable_variables"]), list(held["non_trainable_variables"])
     kinds = (model.trainable_variables, model.non_trainable_variables)
     trainable, non_trainable = ([variable.value for variable in kind] for kind in kinds)
     return trainable, non_trainable
+
+
+def is_built(model: Any) -> bool:
+    """Whether all of its variables are there: a subclassed model says so before its layers are."""
+    return all(layer.built for layer in model._flatten_layers())
+
+
+def build_model(model: Any, batch: Any) -> None:
+    """Makes the variables of a model, its metrics and its optimizer, as its first batch would.
+
+    `Model.build` leaves the layers of a subclassed model as they are.
+    """
+    model._symbolic_build(data_batch=batch)
 
 
 def trained_variables(optimizer: Any) -> list[Any]:
@@ -52,5 +70,9 @@ def trained_variables(optimizer: Any) -> list[Any]:
 
 def is_distributed(model: Any) -> bool:
     """Whether its variables lie on several devices: by `keras.distribution`, or a strategy."""
-    strategy = getattr(model, "_distribute_strategy", None)
-    return keras.distribution.distribution() is not None or strategy is not None
+    return keras.distribution.distribution() is not None or has_replicas(model)
+
+
+def has_replicas(model: Any) -> bool:
+    """Whether a strategy of TensorFlow keeps its variables."""
+    return getattr(model, "_distribute_strategy", None) is not None

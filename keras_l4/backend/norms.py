@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_l4.backend.active import cheap_norms, maximum, widen
+from keras_l4.backend.active import cheap_norms, cond, constant, every, maximum, widen
 
 # A square below float32's smallest normal number may be flushed to zero. Where the sum of
 # squares is at least this much per element, all that was lost is less than 1e-6 of it.
@@ -25,10 +25,10 @@ def exact_norms(tensors: Sequence[Any]) -> Any:
     s √Σ(x/s)². NaN and Inf elements give NaN and Inf; so does a norm beyond float32.
     """
     cheap = cheap_norms(tensors)
-    floor = ops.convert_to_tensor(_floors(tuple(tuple(x.shape) for x in tensors)))
+    floor = constant(_floors(tuple(tuple(x.shape) for x in tensors)), cheap)
     right = (cheap >= floor) & (cheap < np.inf)
-    return ops.cond(
-        ops.all(right),
+    return cond(
+        every(right),
         lambda: cheap,
         lambda: ops.where(right, cheap, ops.stack([_scaled_norm(x) for x in tensors])),
     )

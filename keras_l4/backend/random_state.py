@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 import keras
@@ -21,6 +21,29 @@ def same_random_state() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+def random_state() -> list[np.ndarray]:
+    """What the next step draws from beside the seed generators of the model: torch's generators.
+
+    Keras' Dropout draws from torch's own unless it was given a seed.
+    """
+    if keras.backend.backend() != "torch":
+        return []
+    import torch
+
+    return [x.numpy() for x in (torch.get_rng_state(), *torch.cuda.get_rng_state_all())]
+
+
+def set_random_state(state: Sequence[np.ndarray]) -> None:
+    """Draws go on from there."""
+    if not state:
+        return
+    import torch
+
+    cpu, *others = map(torch.from_numpy, state)
+    torch.set_rng_state(cpu)
+    torch.cuda.set_rng_state_all(others[: torch.cuda.device_count()])
 
 
 @contextlib.contextmanager

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
-from keras_l4.backend.replicas import placed
+from keras_l4.backend.tensorflow_gradients import flat
+from keras_l4.backend.tensorflow_ring import Ring, write
 
-Ring: TypeAlias = keras.Variable
 _LONG_SUM = 2**14
 _INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
 _FOLDS: dict[str, Callable[[Any], Any]] = {
@@ -22,46 +21,45 @@ _FOLDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
-    """A device variable of zeros, where the first replica keeps its copy of `beside`."""
-
-    def create() -> Ring:
-        return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
-
-    return placed(create, beside)
+def known(flag: Any) -> Any:
+    """Whether, as far as it can be known while the step runs: only on the device."""
+    return flag
 
 
-def write(ring: Ring, index: Any, row: Any) -> None:
-    """ring[index] = row, in place."""
-    ring.value.scatter_nd_update([[index]], [tf.cast(row, ring.dtype)])
+def every(mask: Any) -> Any:
+    """Whether all of it is true."""
+    return tf.reduce_all(mask)
 
 
-def read(ring: Ring) -> np.ndarray:
-    """A copy on the host."""
-    return np.array(ring.numpy())
+def cond(predicate: Any, true: Callable[[], Any], false: Callable[[], Any]) -> Any:
+    """`true()` or `false()`, which give the same shapes."""
+    return tf.cond(predicate, true, false)
 
 
-def whole_gradient(gradient: Any, xla: bool) -> Any:
-    """The gradient as a dense tensor; of a sparse one the rows that occur, repetitions summed."""
-    if xla or not is_sparse(gradient):
-        return _flat(tf.convert_to_tensor(gradient), xla)
-    rows, positions = tf.unique(gradient.indices)
-    return tf.math.unsorted_segment_sum(gradient.values, positions, tf.size(rows))
+def unless(flag: Any, update: Callable[[], None], variables: Sequence[Any]) -> None:
+    """Runs `update`, which assigns to these variables, unless `flag`.
+
+    It is always run, and undone: within a branch TensorFlow might round it differently.
+    """
+    before = [tf.identity(v) for v in variables]
+    update()
+
+    def undo() -> list[Any]:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        return [tf.constant(0)]
+
+    _cond(flag, undo, lambda: [tf.constant(0)])
 
 
-def is_sparse(gradient: Any) -> bool:
-    return isinstance(gradient, tf.IndexedSlices)
+def constant(array: np.ndarray, like: Any) -> Any:
+    """A tensor of `array` where `like` is."""
+    return tf.constant(array)
 
 
 def value(variable: Any, xla: bool) -> Any:
     """The variable's tensor as it is now."""
-    return _flat(tf.convert_to_tensor(variable), xla)
-
-
-def _flat(x: Any, xla: bool) -> Any:
-    # XLA moves reshapes through the update. A matrix that has to stand in memory to be measured
-    # would pin one, and the update be rounded differently.
-    return tf.reshape(x, [-1]) if xla else x
+    return flat(tf.convert_to_tensor(variable), xla)
 
 
 def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:

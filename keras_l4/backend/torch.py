@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
 import torch
 
-Ring: TypeAlias = keras.Variable
+from keras_l4.backend.torch_ring import Ring, write
+
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _FOLDS: dict[str, Callable[[Any], Any]] = {
     "count": torch.count_nonzero,
@@ -18,19 +19,30 @@ _FOLDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
-    """A device variable of zeros."""
-    return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
+def known(flag: Any) -> Any:
+    """Whether, as far as it can be known while the step runs: here it waits for it."""
+    return bool(flag)
 
 
-def write(ring: Ring, index: Any, row: Any) -> None:
-    """ring[index] = row, in place."""
-    ring.value[index] = torch.as_tensor(row, device=ring.value.device).to(ring.value.dtype)
+def every(mask: Any) -> Any:
+    """Whether all of it is true."""
+    return mask.all()
 
 
-def read(ring: Ring) -> np.ndarray:
-    """A copy on the host."""
-    return ring.value.detach().cpu().numpy().copy()
+def cond(predicate: Any, true: Callable[[], Any], false: Callable[[], Any]) -> Any:
+    """`true()` or `false()`, which give the same shapes."""
+    return true() if predicate else false()
+
+
+def unless(flag: Any, update: Callable[[], None], variables: Sequence[Any]) -> None:
+    """Runs `update`, which assigns to these variables, unless `flag`."""
+    if not flag:
+        update()
+
+
+def constant(array: np.ndarray, like: Any) -> Any:
+    """A tensor of `array` where `like` is."""
+    return torch.as_tensor(array, device=like.device)
 
 
 def whole_gradient(gradient: Any, xla: bool) -> Any:
@@ -44,13 +56,13 @@ def is_sparse(gradient: Any) -> bool:
 
 def value(variable: Any, xla: bool) -> Any:
     """The variable's tensor as it is now."""
-    return keras.ops.convert_to_tensor(variable).detach()
+    held = variable.value if isinstance(variable, keras.Variable) else variable
+    return held.detach()
 
 
 def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
-    """Copies of the variables where `wanted`; anything otherwise."""
-    values = [v.value.detach() for v in variables]
-    return [x.clone() for x in values] if wanted else values
+    """Copies of the variables where `wanted`; nothing otherwise."""
+    return [v.value.detach().clone() for v in variables] if wanted else []
 
 
 def branch(
@@ -78,12 +90,15 @@ def cheap_norms(tensors: Sequence[Any]) -> Any:
     # Norms and dot products add up one after the other, which loses digits over millions of
     # elements; sums go by halves.
     squares = torch._foreach_mul(wide := [widen(x) for x in tensors], wide)
-    return torch.stack([square.sum().sqrt().to(torch.float32) for square in squares])
+    sums = [square.sum() for square in squares]
+    if len({x.dtype for x in sums}) > 1:
+        return torch.stack([x.sqrt().to(torch.float32) for x in sums])
+    return torch.stack(sums).sqrt().to(torch.float32)
 
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    return torch.stack([_mean(widen(keras.ops.convert_to_tensor(x))) for x in tensors])
+    return torch.stack([_mean(widen(x)) for x in tensors])
 
 
 def _mean(x: Any) -> Any:
@@ -132,4 +147,5 @@ def strided_sample(x: Any, stride: int, size: int) -> Any:
     Of a gradient that is sparse or missing, the elements that are left out are zeros at the end.
     """
     sample = x.detach().reshape(-1)[::stride].to(torch.float32)
-    return torch.nn.functional.pad(sample, (0, size - sample.numel()))
+    missing = size - sample.numel()
+    return torch.nn.functional.pad(sample, (0, missing)) if missing else sample

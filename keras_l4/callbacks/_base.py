@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import keras
 
 from keras_l4 import backend
-from keras_l4.callbacks._observers import Observer
+from keras_l4.callbacks._observers import Observer, RecorderAction
 from keras_l4.callbacks._options import CommonArguments, Options
 from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._session import Session
@@ -27,6 +27,12 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
 
     All that are on one optimizer share a session; the first of them leads it. A concrete class
     says which quantities it wants and what observes them.
+
+    Attributes:
+        quantities: Names of those.
+        action: What it does about NaN and Inf.
+        keeps_steps: Whether it has a flight recorder.
+        rules: Names of the rules that judge the run.
     """
 
     # Lets Keras go on calling callbacks from a thread. State is read where a batch begins, which
@@ -34,6 +40,9 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
     async_safe = True
 
     quantities: tuple[str, ...]
+    action: RecorderAction = "warn"
+    keeps_steps = False
+    rules: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -80,6 +89,11 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
     def scales_loss(self) -> bool:
         """Whether steps may be skipped by dynamic loss scaling."""
         return isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer)
+
+    @property
+    def holds_updates(self) -> bool:
+        """Whether updates whose gradients are not finite are held back."""
+        return self._session is not None and self._session.guard != "off"
 
     def stop_training(self) -> None:
         """Makes `fit` end after this batch."""

@@ -41,6 +41,11 @@ class FindingsReport(Observer):
         self._said: set[str] = set()
         self._next_time = 0.0
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Their names."""
+        return () if self._judge is None else self._judge.names
+
     def begin_epoch(self) -> None:
         """Nothing begins anew: a run may have many epochs."""
 

@@ -20,7 +20,11 @@ class Fuse:
             what: The part, in words. It is what is switched off.
             action: What it does.
         """
-        return None if what in self._broken else self.finish(what, action)
+        return None if self.is_off(what) else self.finish(what, action)
+
+    def is_off(self, what: str) -> bool:
+        """Whether that part has failed."""
+        return what in self._broken
 
     def finish(self, what: str, action: Callable[[], Any]) -> Any:
         """As `attempt`, but also where that part is off by now: it has to be put away."""
@@ -32,7 +36,7 @@ class Fuse:
 
     def tell(self, what: str, error: Exception) -> None:
         """Switches `what` off, and says so if it was on."""
-        if what in self._broken:
+        if self.is_off(what):
             return
         self._broken.add(what)
         warn(

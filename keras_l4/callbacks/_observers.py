@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
 
 Action = Literal["warn", "stop", "raise"]
+RecorderAction = Action | Literal["skip"]
 
 
 class Observer(abc.ABC):
@@ -103,11 +104,7 @@ class NonFiniteReport(Observer):
         first = events[0]
         others = sum(e.step == first.step for e in events) - 1
         message = f"{first}" + (f", and {others} more variables" if others else "")
-        consequence = (
-            f"takes effect now, after step {read_at}: the weights since step {first.step} are not "
-            "protected."
-        )
-        act(self._action, message, consequence, callback)
+        act(self._action, message, _consequence(first, read_at, callback), callback)
 
     def epoch_logs(self) -> Mapping[str, float]:
         return {"num_nonfinite": self._num_nonfinite}
@@ -141,6 +138,13 @@ class SkippedSteps(Observer):
 
     def epoch_logs(self) -> Mapping[str, float]:
         return {"num_skipped_steps": self._num_skipped} if self._scales_loss else {}
+
+
+def _consequence(first: NonFinite, read_at: int, callback: RecordingCallback) -> str:
+    when = f"takes effect now, after step {read_at}: the weights "
+    if callback.holds_updates:
+        return f"{when}are those before step {first.step}."
+    return f"{when}since step {first.step} are not protected."
 
 
 def act(action: Action, message: str, consequence: str, callback: RecordingCallback) -> None:

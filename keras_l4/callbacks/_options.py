@@ -15,10 +15,9 @@ from keras_l4.recorder.block import By, StepBlock
 Hook = Callable[[StepBlock], object]
 
 
-class LoopArguments(TypedDict, total=False):
-    """Keyword arguments that make sense without `fit`, too; `Options` says what they are."""
+class SharedArguments(TypedDict, total=False):
+    """Keyword arguments that make sense for whatever records; `Options` says what they are."""
 
-    every: int
     flush_every: int
     update_freq: int
     include: str | None
@@ -28,12 +27,22 @@ class LoopArguments(TypedDict, total=False):
     verbose: int
 
 
-class CommonArguments(LoopArguments, total=False):
-    """Keyword arguments that every callback takes; `Options` says what they are."""
+class LoopArguments(SharedArguments, total=False):
+    """Keyword arguments that make sense without `fit`, too; `Options` says what they are."""
+
+    every: int
+
+
+class FitArguments(SharedArguments, total=False):
+    """Keyword arguments of callbacks; `Options` says what they are."""
 
     optimizer: Any
     histogram_freq: int
     look_at_data: bool
+
+
+class CommonArguments(LoopArguments, FitArguments, total=False):
+    """Keyword arguments of callbacks that look closely `every` so many steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +84,8 @@ class Options:
 
     def __post_init__(self) -> None:
         for name in ("every", "flush_every", "update_freq"):
-            _check_integer(name, getattr(self, name), least=1)
-        _check_integer("histogram_freq", self.histogram_freq, least=0)
+            check_integer(name, getattr(self, name), least=1)
+        check_integer("histogram_freq", self.histogram_freq, least=0)
         for name in ("include", "exclude"):
             _check_pattern(name, getattr(self, name))
         if self.by not in ("layer", "variable"):
@@ -92,7 +101,8 @@ class Options:
             _check_folder(self.log_dir)
 
 
-def _check_integer(name: str, value: Any, least: int) -> None:
+def check_integer(name: str, value: Any, least: int) -> None:
+    """Raises a TypeError or ValueError unless `value` is an integer of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}={value!r}: expected an integer of at least {least}.")
     if value < least:

@@ -10,7 +10,7 @@ from typing import Any
 
 from keras_l4.callbacks._options import Options
 from keras_l4.recorder.block import By
-from keras_l4.recorder.settings import Settings
+from keras_l4.recorder.settings import GuardMode, Settings
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Plan:
             xla=xla,
         )
 
-    def settings(self, quantities: tuple[str, ...]) -> Settings:
+    def settings(self, quantities: tuple[str, ...], guard: GuardMode) -> Settings:
         """What the recorder is asked for."""
         between_reads = self.flush_every + 2 * self.steps_per_execution
         return Settings(
@@ -79,6 +79,7 @@ class Plan:
             exclude=self.exclude,
             gradient_samples=self.histogram_freq > 0,
             xla=self.xla,
+            guard=guard,
         )
 
 

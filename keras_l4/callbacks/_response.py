@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_l4.callbacks._layer_response import variation
-from keras_l4.callbacks._target_facts import task_of
+from keras_l4.callbacks._target_facts import MARGIN_LOSSES, task_of
 from keras_l4.recorder.notes import LayerResponse, Response
 
 NAN = float("nan")
@@ -27,6 +27,11 @@ class Question:
     targets: np.ndarray | None
     loss: str
     from_logits: bool
+
+    @property
+    def is_of_signs(self) -> bool:
+        """Whether only the sign of an answer counts, and it is no probability."""
+        return self.loss in MARGIN_LOSSES
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,9 @@ def _marks(outputs: np.ndarray, question: Question) -> _Marks:
     answers = outputs.reshape(len(outputs), -1)
     rows = targets.reshape(len(targets), -1)
     task = task_of(rows, question.loss)
+    if question.loss == "cosine_similarity":
+        # It leaves the length of an answer free.
+        return _Marks()
     if task == "real":
         return _Marks(explained=_explained(answers, rows.astype(np.float64)))
     return _Marks() if task == "multi-label" else _classes(answers, rows, question)
@@ -86,21 +94,23 @@ def _explained(answers: np.ndarray, truth: np.ndarray) -> float:
 
 def _classes(answers: np.ndarray, rows: np.ndarray, question: Question) -> _Marks:
     wanted = rows.argmax(axis=1) if rows.shape[1] > 1 else rows[:, 0].astype(int)
+    if question.is_of_signs:
+        wanted = np.maximum(wanted, 0)
     one = answers.shape[1] == 1
-    middle = 0.0 if question.from_logits else 0.5
+    middle = 0.0 if question.from_logits or question.is_of_signs else 0.5
     given = (answers[:, 0] > middle).astype(int) if one else answers.argmax(axis=1)
     shares = np.unique(wanted, return_counts=True)[1] / len(wanted)
     return _Marks(
         accuracy=float((given == wanted).mean()),
         majority=float(shares.max()),
-        crossentropy=_crossentropy(answers, wanted, question.from_logits),
+        crossentropy=NAN if question.is_of_signs else _crossentropy(answers, wanted, question),
         entropy=float(-(shares * np.log(shares)).sum()),
         num_answers=len(np.unique(given)),
     )
 
 
-def _crossentropy(answers: np.ndarray, wanted: np.ndarray, from_logits: bool) -> float:
-    chances = _chances(answers, from_logits)
+def _crossentropy(answers: np.ndarray, wanted: np.ndarray, question: Question) -> float:
+    chances = _chances(answers, question.from_logits)
     if chances is None or wanted.min() < 0 or wanted.max() >= chances.shape[1]:
         return NAN
     right = chances[np.arange(len(wanted)), wanted]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from keras_l4.callbacks._calendar import Calendar
 from keras_l4.callbacks._clock import Clock
 from keras_l4.callbacks._filing import Filing
 from keras_l4.callbacks._fuse import Fuse, warn
+from keras_l4.callbacks._guarding import guard_mode
 from keras_l4.callbacks._histograms import histograms
 from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._switch import Switch
@@ -35,7 +37,7 @@ class Session:
         members: The callbacks that share the session.
 
     Raises:
-        ValueError: The callbacks leave nothing to record, or another session writes there.
+        ValueError: The callbacks do not agree, leave nothing to record, or write where others do.
     """
 
     def __init__(
@@ -46,29 +48,33 @@ class Session:
         switch: Switch,
         members: Sequence[RecordingCallback],
     ) -> None:
-        self.members = members
-        self.is_open = True
+        self.members, self.is_open, self.run_dir = members, True, plan.run_dir
+        self.guard = guard_mode(model, members)
         self._plan, self._optimizer, self._switch = plan, optimizer, switch
-        self._fuse = Fuse()
+        self._fuse, self._clock = Fuse(), Clock()
         self._reader: Reader | None = None
         self._calendar: Calendar | None = None
         self._chunk: Chunk | None = None
         self._epoch = self._pending = 0
         self._started = False
-        self._clock = Clock()
         self._filing = Filing(plan, optimizer, self._fuse)
         self._last_step = max(self._filing.previous_step, backend.num_iterations(optimizer))
-        self._witness = Witness(model, optimizer, members, self._fuse, self._take_note)
+        self._witness = Witness(model, optimizer, members, self._fuse, self.take_note)
         backend.on_fit_exit(self.close)
         quantities = dict.fromkeys(name for m in members for name in m.quantities)
         self._witness.meet(self._last_step)
-        self._switch.start(optimizer, self._plan.settings(tuple(quantities)))
+        self._switch.start(optimizer, plan.settings(tuple(quantities), self.guard))
         self._meet_recorder()
 
     @property
     def saw_steps(self) -> bool:
         """Whether any step was read so far."""
         return self._chunk is not None
+
+    @property
+    def last_step(self) -> int:
+        """Number of the last step that was read, or of the last one before this `fit`."""
+        return self._last_step
 
     def _meet_recorder(self) -> None:
         """A model that is built by its first batch has a recorder only after that."""
@@ -87,7 +93,8 @@ class Session:
         self._calendar.begin_epoch(self._epoch, self._reader.num_calls)
         self._witness.meet(self._last_step)
 
-    def _take_note(self, note: Note) -> None:
+    def take_note(self, note: Note) -> None:
+        """Writes a note, and hands it to the members."""
         self._filing.write_note(note)
         for member in self.members:
             member.note(note)
@@ -104,7 +111,7 @@ class Session:
         if self._pending >= self._plan.flush_every or self._clock.is_late:
             self.flush()
         elif self._reader is not None and self._a_sample_waits(self._reader.num_rows):
-            self._fuse.attempt("reading samples", self._reader.read_samples)
+            self._fuse.attempt("reading samples", self._reader.ask_for_samples)
         self._pending += self._plan.steps_per_execution
         self._started = True
 
@@ -118,6 +125,11 @@ class Session:
         """Keeps the loss that Keras shows; called in any order, from any thread."""
         if self._calendar is not None and loss is not None:
             self._calendar.note_loss(batch, loss)
+
+    def catch_up(self) -> None:
+        """Reads all steps so far, where a batch begins already."""
+        self.flush()
+        self._pending = self._plan.steps_per_execution
 
     def flush(self) -> None:
         """Reads what is new, and hands it to the writer, the hooks and the callbacks."""
@@ -149,8 +161,10 @@ class Session:
         for member in self.members if backend.is_first_process() else ():
             for hook in member.options.hooks:
                 self._fuse.attempt(f"hook {hook!r}", functools.partial(hook, block))
-        for member in self.members:
-            member.observe(block)
+        with contextlib.ExitStack() as stack:
+            # What one raises keeps the block from none of the others.
+            for member in reversed(self.members):
+                stack.callback(member.observe, block)
 
     def end_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Everything up to here is read; histograms are written where they are due."""

@@ -6,6 +6,9 @@ import numpy as np
 
 from keras_l4.recorder.facts import TargetFacts, Task
 
+# Signs of the answers are compared with those of the targets; Keras takes 0 for -1.
+MARGIN_LOSSES = ("hinge", "squared_hinge")
+
 
 def target_facts(sample: np.ndarray, loss: str) -> TargetFacts:
     """Facts of targets `[examples]` or `[examples, ...]`."""
@@ -31,6 +34,8 @@ def target_facts(sample: np.ndarray, loss: str) -> TargetFacts:
 def task_of(rows: np.ndarray, loss: str) -> Task:
     """What the targets `[examples, width]` stand for."""
     width = rows.shape[1]
+    if width == 1 and loss in MARGIN_LOSSES and np.isin(rows, (-1, 0, 1)).all():
+        return "binary"
     if np.isin(rows, (0, 1)).all():
         if width == 1:
             return "labels" if loss.startswith("sparse_") else "binary"

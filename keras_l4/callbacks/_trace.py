@@ -22,6 +22,8 @@ class Trace:
 
     model: Any
     recording: dict[int, Settings] = field(default_factory=dict)
+    optimizers: dict[int, Any] = field(default_factory=dict)
+    step: backend.TrainStep | None = None
     own_function: Any = None
     kept_function: Any = None
     kept_for: dict[int, Settings] = field(default_factory=dict)
@@ -37,6 +39,9 @@ class Trace:
         usable = kept is not None and kept.settings == settings
         instrument(optimizer, settings, kept if usable else None)
         self.recording[id(optimizer)] = settings
+        self.optimizers[id(optimizer)] = optimizer
+        if settings.guard != "off" and self.step is None:
+            self.step = backend.TrainStep(self.model, backend.put_back(self.model, self._guards))
         self._make_function()
 
     def stop(self, optimizer: Any) -> None:
@@ -49,6 +54,7 @@ class Trace:
         if self.recording == self.kept_for:
             self.kept_function = self.model.train_function
         self.recording = {k: v for k, v in self.recording.items() if k != id(optimizer)}
+        del self.optimizers[id(optimizer)]
         if not self.recording:
             self._give_back()
 
@@ -73,11 +79,18 @@ class Trace:
         self.model.train_function = backend.carry(self.model.train_function, self._rings)
         self.kept_for = dict(self.recording)
 
+    def _guards(self) -> list[Any]:
+        recorders = filter(None, map(self.recorder, self.optimizers.values()))
+        return [recorder.guard.state for recorder in recorders if recorder.guard]
+
     def _rings(self) -> list[Any]:
         recorder = self.recorder(self.model.optimizer)
         return recorder.rings if recorder else []
 
     def _give_back(self) -> None:
+        if self.step is not None:
+            self.step.give_back()
+            self.step = None
         self.model.train_function = self.own_function
         if self.own_function is None:
             # Untraced: the sign by which the next `fit` sees that nobody compiled in between.

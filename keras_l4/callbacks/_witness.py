@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class Witness:
         with_data = bool(takers) and all(taker.options.look_at_data for taker in takers)
         # Of several devices or processes each would have to take the same look.
         with_data = with_data and not backend.is_distributed(model)
+        self._rules = next((taker.rules for taker in takers if taker.rules), ())
         self._data = fuse.attempt(_LOOKING, Data.of_fit) if with_data else None
         self._probe: Probe | None = None
         self._iterations = backend.num_iterations(optimizer)
@@ -85,7 +87,7 @@ class Witness:
 
     def _facts(self, first_step: int) -> ModelFacts:
         at, data = (first_step, self._iterations), self._data or Data()
-        facts = model_facts(self._model, self._optimizer, at, data)
+        facts = replace(model_facts(self._model, self._optimizer, at, data), rules=self._rules)
         if data.x is not None:
             self._probe = Probe(self._model, data, facts)
         return facts

@@ -24,7 +24,7 @@ class NonFiniteMonitor(RecordingCallback):
         log_dir: Event files go to `<log_dir>/diagnostics`; None writes none.
         action: `"warn"` prints a line, `"stop"` ends `fit` as `EarlyStopping` does, `"raise"`
             raises a FloatingPointError. The latter two act at the next read-out, `flush_every`
-            steps later at most: weights are not protected until then.
+            steps later at most; until then weights are protected only beside a `FlightRecorder`.
         **options: Those of `TrainingDiagnostics`.
 
     Raises:
@@ -45,6 +45,7 @@ class NonFiniteMonitor(RecordingCallback):
         action: Action = "warn",
         **options: Unpack[CommonArguments],
     ) -> None:
+        self.action = action
         self._report, self._skipped = NonFiniteReport(action), SkippedSteps(action)
         super().__init__(log_dir, [self._report, self._skipped], **options)
 

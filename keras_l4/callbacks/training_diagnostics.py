@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Unpack
 
-from keras_l4.callbacks._base import RecordingCallback
 from keras_l4.callbacks._findings_report import FindingsReport
+from keras_l4.callbacks._flight import MAX_BYTES, SNAPSHOT_EVERY, Flight
+from keras_l4.callbacks._flying import FlyingCallback
 from keras_l4.callbacks._observers import Action, MeanGradientNorm, NonFiniteReport, SkippedSteps
 from keras_l4.callbacks._options import CommonArguments
 from keras_l4.quantities import registry
@@ -16,7 +18,7 @@ from keras_l4.recorder.nonfinite import NonFinite
 from keras_l4.rules import Finding, Rules
 
 
-class TrainingDiagnostics(RecordingCallback):
+class TrainingDiagnostics(FlyingCallback):
     """`GradientNorms`, `NonFiniteMonitor` and `EffectiveLearningRates` in one.
 
     It instruments the optimizer in place for the time of `fit`, whichever it is, and leaves it as
@@ -30,6 +32,8 @@ class TrainingDiagnostics(RecordingCallback):
         rules: What judges the run: `"default"`; `"strict"`, in which notes are warnings; a list
             of codes; `"autotrainer"`, `"deepdiagnosis"` or `"sagemaker"`, the published cut-offs
             of these tools, for comparison; None for nothing.
+        flight_recorder: Whether to write a capsule at the first non-finite number, as
+            `FlightRecorder` does; needs `log_dir`.
         every: Steps between two that are looked at closely; suspicious ones always are.
         flush_every: Steps that are kept on the device before they are read; they are read after
             five seconds, at the end of an epoch and when `fit` ends, too.
@@ -68,13 +72,25 @@ class TrainingDiagnostics(RecordingCallback):
         quantities: Sequence[str] | None = None,
         action: Action = "warn",
         rules: Rules | None = "default",
+        flight_recorder: bool = False,
         **options: Unpack[CommonArguments],
     ) -> None:
         self.quantities = _known(quantities)
+        self.action = action
         self._report, self._skipped = NonFiniteReport(action), SkippedSteps(action)
         self._judgement = FindingsReport(rules)
+        self.rules = self._judgement.rules
         observers = [MeanGradientNorm(), self._report, self._skipped, self._judgement]
-        super().__init__(log_dir, observers, **options)
+        flight = self._recorder_for(log_dir) if flight_recorder else None
+        super().__init__(log_dir, observers, flight, **options)
+
+    def _recorder_for(self, log_dir: str | os.PathLike[str] | None) -> Flight:
+        if log_dir is None:
+            raise ValueError(
+                "flight_recorder=True needs a log_dir for its capsule: "
+                'TrainingDiagnostics("logs/run1", flight_recorder=True).'
+            )
+        return Flight(Path(log_dir), SNAPSHOT_EVERY, MAX_BYTES, self.say)
 
     @property
     def events(self) -> tuple[NonFinite, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from keras_l4.quantities import SAMPLED, Derived, Quantity
-from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.block import HELD, StepBlock
 from keras_l4.recorder.layout import Layout
 from keras_l4.recorder.reader import Chunk
 
@@ -63,7 +63,8 @@ def assemble(
         batches=batches,
         learning_rate=chunk.clock["learning_rate"],
         loss_scale=chunk.clock["loss_scale"],
-        skipped=chunk.index["skipped"].astype(bool),
+        skipped=chunk.index["skipped"] > 0,
+        held=chunk.index["skipped"] == HELD,
         loss=calendar.losses(epochs, batches),
         sampled=chunk.index["looked"].astype(bool),
         values={q.name: values for q, (values, _) in done.items()},

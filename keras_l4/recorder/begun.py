@@ -19,6 +19,7 @@ class Begun:
     looked: Any
     weights: Sequence[Any]
     slots: Sequence[Any]
-    clock: list[Any]
+    clock: Any
     iterations: Any
     raw_iterations: Any
+    held: Any

@@ -13,6 +13,8 @@ import numpy as np
 from keras_l4.recorder.pooling import pool
 
 By = Literal["layer", "variable"]
+# In a row: 0 for a step that was applied, 1 for one that loss scaling skipped, or this.
+HELD = 2
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class StepBlock:
         batches: `int64[steps]`, batch within the epoch, from 0.
         learning_rate: `float64[steps]`, the nominal rate of each step.
         loss_scale: `float64[steps]`, 1 without loss scaling.
-        skipped: `bool[steps]`, steps that loss scaling did not apply.
+        skipped: `bool[steps]`, steps that were not applied.
+        held: `bool[steps]`, those of them that a `FlightRecorder` held back; loss scaling the others.
         loss: `float64[steps]`, Keras' running mean over the epoch, NaN where it was not seen.
         sampled: `bool[steps]`, steps that were looked at closely.
         values: Quantity name to `[steps, variables]`, or `[sampled steps, variables]` for
@@ -84,6 +87,7 @@ class StepBlock:
     learning_rate: np.ndarray
     loss_scale: np.ndarray
     skipped: np.ndarray
+    held: np.ndarray
     loss: np.ndarray
     sampled: np.ndarray
     values: Mapping[str, np.ndarray]

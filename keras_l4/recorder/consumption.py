@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ class Taken:
         is_first: Whether this call is the first of its update.
         is_update: Whether this call updates the weights; a micro-step does not.
         all_dense: Whether none of them is sparse or missing.
+        unrecorded: Gives those of the variables that are not recorded.
     """
 
     gradients: list[Any]
@@ -29,6 +31,7 @@ class Taken:
     is_first: Any
     is_update: Any
     all_dense: bool
+    unrecorded: Callable[[], list[Any]]
 
 
 class Consumption:
@@ -47,7 +50,7 @@ class Consumption:
         self.optimizer = optimizer
         self.inner = backend.inner_optimizer(optimizer)
         self._xla = xla
-        self._built_with = list(variables)
+        self.built_with = list(variables)
         self._num_watchable = sum(not backend.is_overwritten(self.inner, v) for v in variables)
         self.variables = [variables[i] for i in positions]
         self.slots = [backend.variable_index(self.inner, v) for v in self.variables]
@@ -67,7 +70,8 @@ class Consumption:
         dense = (
             not any(backend.is_sparse(g) for _, g in given) and len(given) == self._num_watchable
         )
-        return Taken(gradients, consumed, self._is_nth(1), self._is_nth(0), dense)
+        rest = functools.partial(self._rest, keys, whole)
+        return Taken(gradients, consumed, self._is_nth(1), self._is_nth(0), dense, rest)
 
     @property
     def keeps_micro_steps(self) -> bool:
@@ -80,7 +84,8 @@ class Consumption:
     def clock(self) -> list[Any]:
         """Nominal learning rate and loss scale of the step that begins, scalars."""
         scale = backend.loss_scale(self.optimizer)
-        return [backend.learning_rate(self.inner), 1.0 if scale is None else scale]
+        clock = backend.learning_rate(self.inner), 1.0 if scale is None else scale
+        return [ops.convert_to_tensor(x, "float32") for x in clock]
 
     def raw_iterations(self) -> Any:
         """Counts the calls that were not skipped."""
@@ -90,7 +95,7 @@ class Consumption:
     def _given(
         self, grads: Sequence[Any], variables: Sequence[Any] | None
     ) -> list[tuple[Any, Any]]:
-        pairs = zip(self._built_with if variables is None else variables, grads, strict=True)
+        pairs = zip(self.built_with if variables is None else variables, grads, strict=True)
         return [
             (v, g) for v, g in pairs if g is not None and not backend.is_overwritten(self.inner, v)
         ]
@@ -102,6 +107,10 @@ class Consumption:
         by_key = dict(zip(keys, gradients, strict=True))
         missing = ops.zeros((0,), dtype="float32")
         return [by_key.get(self._key(v), missing) for v in self.variables]
+
+    def _rest(self, keys: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
+        recorded = {self._key(v) for v in self.variables}
+        return [g for key, g in zip(keys, gradients, strict=True) if key not in recorded]
 
     def _whole(self, given: Sequence[tuple[Any, Any]]) -> list[Any]:
         gradients = [backend.whole_gradient(g, self._xla) for _, g in given]

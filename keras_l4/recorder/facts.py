@@ -126,6 +126,7 @@ class ModelFacts:
         variables: The trainable variables, in forward order.
         inputs: Of the first input; None if the data cannot be looked at.
         targets: Of the only output; None likewise.
+        rules: Names of the rules that judge the run; empty where that is not known.
     """
 
     step: int
@@ -141,3 +142,4 @@ class ModelFacts:
     variables: tuple[VariableFacts, ...]
     inputs: InputFacts | None = None
     targets: TargetFacts | None = None
+    rules: tuple[str, ...] = ()

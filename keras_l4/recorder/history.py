@@ -9,12 +9,12 @@ import numpy as np
 
 from keras_l4.recorder.block import StepBlock
 from keras_l4.recorder.facts import ModelFacts
+from keras_l4.recorder.kept import Kept
 from keras_l4.recorder.nonfinite import NonFinite, nonfinite_events
-from keras_l4.recorder.notes import EpochLogs, Note, Response
-from keras_l4.recorder.selection import chain, select
+from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Note, Response
+from keras_l4.recorder.selection import chain
 
 _MOST_EVENTS = 256
-_FIRST_STEPS = 256
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Record:
         facts: Facts about the model, if they are known.
         responses: Answers to the fixed batch, in order.
         epochs: What Keras showed, in order.
+        curvatures: Measurements of the curvature, in order.
     """
 
     block: StepBlock
@@ -39,22 +40,7 @@ class Record:
     facts: ModelFacts | None = None
     responses: tuple[Response, ...] = ()
     epochs: tuple[EpochLogs, ...] = ()
-
-
-@dataclass
-class _Kept:
-    """Part of a block that is kept, with the numbers of its rows."""
-
-    block: StepBlock
-    batch_loss: np.ndarray
-    row: np.ndarray
-    look: np.ndarray
-
-    def thinned(self, stride: int, look_stride: int) -> _Kept:
-        keep = (self.row < _FIRST_STEPS) | (self.row % stride == 0)
-        keep |= (self.look >= 0) & (self.look % look_stride == 0)
-        cut = select(self.block, keep)
-        return _Kept(cut, self.batch_loss[keep], self.row[keep], self.look[keep])
+    curvatures: tuple[CurvatureNote, ...] = ()
 
 
 @dataclass
@@ -65,10 +51,11 @@ class History:
     """
 
     facts: ModelFacts | None = None
-    _kept: list[_Kept] = field(default_factory=list)
+    _kept: list[Kept] = field(default_factory=list)
     _events: list[NonFinite] = field(default_factory=list)
     _responses: list[Response] = field(default_factory=list)
     _epochs: list[EpochLogs] = field(default_factory=list)
+    _curvatures: list[CurvatureNote] = field(default_factory=list)
     _num_rows: int = 0
     _num_looks: int = 0
     _stride: int = 1
@@ -83,19 +70,23 @@ class History:
             self._meet(item)
         elif isinstance(item, Response):
             self._responses.append(item)
-        else:
+        elif isinstance(item, CurvatureNote):
+            self._curvatures.append(item)
+        elif isinstance(item, EpochLogs):
             self._epochs.append(item)
 
     def _meet(self, facts: ModelFacts) -> None:
         """A `fit` that goes on with the same weights is part of the same run."""
         if self.facts is None or facts.iterations == 0 or not _alike(self.facts, facts):
             self._begin_anew(facts)
+        else:
+            self.facts = replace(self.facts, rules=facts.rules)
 
     def record(self) -> Record | None:
         """All that was taken; None before the first block."""
         if not self._kept:
             return None
-        whole = _Kept(
+        whole = Kept(
             chain([kept.block for kept in self._kept]),
             np.concatenate([kept.batch_loss for kept in self._kept]),
             np.concatenate([kept.row for kept in self._kept]),
@@ -110,6 +101,7 @@ class History:
             facts=self.facts,
             responses=tuple(self._responses),
             epochs=tuple(self._epochs),
+            curvatures=tuple(self._curvatures),
         )
 
     def _add_block(self, block: StepBlock) -> None:
@@ -122,7 +114,7 @@ class History:
         rows = np.flatnonzero(block.sampled)
         look[rows] = self._num_looks + np.arange(len(rows))
         row = self._num_rows + np.arange(len(block))
-        kept = _Kept(_as_written(block), self._batch_loss(block), row, look)
+        kept = Kept(_as_written(block), self._batch_loss(block), row, look)
         self._num_rows += len(block)
         self._num_looks += len(rows)
         self._kept.append(kept.thinned(self._stride, self._look_stride))

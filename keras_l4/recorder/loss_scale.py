@@ -57,15 +57,16 @@ class StallWatch:
     def observe(self, block: StepBlock) -> list[LossScaleStall]:
         """The stalls that begin in this block, in order of steps."""
         stalls = []
-        for row in np.flatnonzero(block.skipped | (block.loss_scale < LEAST_SCALE)):
+        skipped = block.skipped & ~block.held
+        for row in np.flatnonzero(skipped | (block.loss_scale < LEAST_SCALE)):
             stalls += self._at(block, int(row))
         if len(block):
-            self._num_skipped = _streak(block.skipped, len(block) - 1, self._num_skipped)
+            self._num_skipped = _streak(skipped, len(block) - 1, self._num_skipped)
             self._scale = float(block.loss_scale[-1])
         return stalls
 
     def _at(self, block: StepBlock, row: int) -> list[LossScaleStall]:
-        num_skipped = _streak(block.skipped, row, self._num_skipped)
+        num_skipped = _streak(block.skipped & ~block.held, row, self._num_skipped)
         before = block.loss_scale[row - 1] if row else self._scale
         fell = block.loss_scale[row] < LEAST_SCALE <= before
         kinds: list[Literal["skipped", "scale"]] = ["skipped"] * (num_skipped == SKIPPED_IN_A_ROW)

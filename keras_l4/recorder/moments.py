@@ -31,6 +31,7 @@ class Moments:
         self._layout = layout
         self._consumption = consumption
         self._xla = xla
+        self._roots = np.sqrt(np.maximum(layout.sizes, 1)).astype("float32")
 
     def slots_before(self) -> list[Any]:
         """What has to be kept of the slots before an update, for `of_elements` after it."""
@@ -61,8 +62,8 @@ class Moments:
         held = ops.convert_to_tensor(self.means)
         if not isinstance(self._rate, AdaptiveRate):
             return held
-        roots = np.sqrt(np.maximum(self._layout.sizes, 1)).astype("float32")
-        mean_square = ops.square(backend.pinned(ops.divide(norms, roots)))
+        root = backend.pinned(norms / backend.constant(self._roots, norms))
+        mean_square = root * root
         advanced = self._rate.advance(held, mean_square)
         if advanced is None or not self._is_wide():
             return None

@@ -25,6 +25,7 @@ class NonFinite:
         num_inf: Number of infinite elements in its gradient.
         num_elements: Number of elements of the variable.
         skipped: Whether loss scaling skipped the step.
+        held: Whether a `FlightRecorder` held its update back.
         loss_scale: What the loss was multiplied by.
     """
 
@@ -37,6 +38,7 @@ class NonFinite:
     num_elements: int
     skipped: bool = False
     loss_scale: float = 1.0
+    held: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -48,9 +50,11 @@ class NonFinite:
         return "inf" if self.num_inf else "overflow"
 
     def __str__(self) -> str:
-        return self._found + (
-            f"; skipped, at a loss scale of {self.loss_scale:g}" if self.skipped else ""
-        )
+        if self.held:
+            return f"{self._found}; its update was not applied"
+        if self.skipped:
+            return f"{self._found}; skipped, at a loss scale of {self.loss_scale:g}"
+        return self._found
 
     @property
     def _found(self) -> str:
@@ -65,6 +69,35 @@ class NonFinite:
         return where + f"{found} among the {self.num_elements} gradients of {self.variable}"
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What was not finite in a block, `[steps, variables]` each.
+
+    Attributes:
+        num_nan: `int64`: NaN elements of the gradient.
+        num_inf: `int64`: infinite elements.
+        overflow: `bool`: every element is finite, the norm is not.
+    """
+
+    num_nan: np.ndarray
+    num_inf: np.ndarray
+    overflow: np.ndarray
+
+    @property
+    def hits(self) -> np.ndarray:
+        """`bool[steps, variables]`: where anything was seen."""
+        return (self.num_nan + self.num_inf > 0) | self.overflow
+
+
+def nonfinite_counts(block: StepBlock) -> Counts | None:
+    """None where the block has no `nan_count` and `inf_count`: a norm alone does not tell."""
+    if not {"nan_count", "inf_count"} <= block.values.keys():
+        return None
+    num_nan, num_inf = _every_step(block, "nan_count"), _every_step(block, "inf_count")
+    overflow = _infinite_norm(block) & (num_nan + num_inf == 0)
+    return Counts(num_nan, num_inf, overflow)
+
+
 def nonfinite_events(block: StepBlock) -> tuple[NonFinite, ...]:
     """Every variable and step of `block` with a non-finite gradient or gradient norm.
 
@@ -72,23 +105,23 @@ def nonfinite_events(block: StepBlock) -> tuple[NonFinite, ...]:
         In order of steps, then forward order. Empty where the block has no `nan_count` and
         `inf_count`: without them a norm alone does not tell what happened.
     """
-    if not {"nan_count", "inf_count"} <= block.values.keys():
+    counts = nonfinite_counts(block)
+    if counts is None:
         return ()
-    num_nan, num_inf = _every_step(block, "nan_count"), _every_step(block, "inf_count")
-    hits = (num_nan + num_inf > 0) | _infinite_norm(block)
     return tuple(
         NonFinite(
             step=int(block.steps[row]),
             epoch=int(block.epochs[row]),
             batch=int(block.batches[row]),
             variable=block.variables[column].path,
-            num_nan=int(num_nan[row, column]),
-            num_inf=int(num_inf[row, column]),
+            num_nan=int(counts.num_nan[row, column]),
+            num_inf=int(counts.num_inf[row, column]),
             num_elements=block.variables[column].size,
-            skipped=bool(block.skipped[row]),
+            skipped=bool(block.skipped[row] and not block.held[row]),
+            held=bool(block.held[row]),
             loss_scale=float(block.loss_scale[row]),
         )
-        for row, column in np.argwhere(hits)
+        for row, column in np.argwhere(counts.hits)
     )
 
 

@@ -89,4 +89,88 @@ class EpochLogs:
     logs: Mapping[str, float] = field(default_factory=dict)
 
 
-Note = ModelFacts | Response | EpochLogs
+@dataclass(frozen=True)
+class CurvatureNote:
+    """The curvature of the loss at one moment, as `keras_l4.curvature` measures it.
+
+    Attributes:
+        step: Last step before it.
+        epoch: Epochs done by then.
+        loss: Of the data that it was measured on.
+        gradient_norm: Likewise.
+        largest, smallest: Extreme eigenvalues of the Hessian.
+        residuals: Bounds of their errors.
+        trace, trace_error: Sum of the eigenvalues, and its standard error.
+        condition_number: λmax/|λ|_q; NaN where nothing curves upward.
+        is_lower_bound: Whether it may be larger.
+        quantile: q.
+        density_values, density_weights: Distribution of the eigenvalues, as weighted points.
+        kind: What kind of place it is: `"saddle"`, `"minimum"`, ...
+        noise_scale: Gradient noise scale in examples; NaN where it was not needed.
+        distance: How far `changes` were measured.
+        changes: Direction to change of the loss.
+        sharpness: Largest eigenvalue as the optimizer sees it; NaN where that is not known.
+        threshold: Sharpness at which it diverges; NaN likewise.
+        learning_rate: That of the optimizer; NaN likewise.
+        largest_stable_learning_rate: The one at the edge; NaN likewise.
+        num_hessian_vector_products, seconds: What the measurement took.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    gradient_norm: float
+    largest: float
+    smallest: float
+    residuals: tuple[float, ...]
+    trace: float
+    trace_error: float
+    condition_number: float
+    is_lower_bound: bool
+    quantile: float
+    density_values: tuple[float, ...]
+    density_weights: tuple[float, ...]
+    kind: str
+    noise_scale: float
+    distance: float
+    changes: Mapping[str, float]
+    sharpness: float
+    threshold: float
+    learning_rate: float
+    largest_stable_learning_rate: float
+    num_hessian_vector_products: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SurfaceNote:
+    """A slice of the loss surface around the weights at one moment, and the way that led there.
+
+    Attributes:
+        step: Last step before it.
+        epoch: Epochs done by then.
+        directions: What the two axes are: `"random"`, `"hessian"` or `"pca"`.
+        multiples: Of the directions, the same along both axes.
+        loss: At them, the first direction along the first axis.
+        path: Weights at several moments of training, in multiples of the directions.
+        path_steps: Last steps before these moments.
+        path_loss: Loss at them, which need not lie in the slice.
+        explained_variance: For `"pca"`, the share of the path's variance along each direction.
+        unknown_filters: For `"random"`, paths of the weights that were taken for one filter.
+        seconds: What it took.
+    """
+
+    step: int
+    epoch: int
+    directions: str
+    multiples: tuple[float, ...]
+    loss: tuple[tuple[float, ...], ...]
+    path: tuple[tuple[float, ...], ...]
+    path_steps: tuple[int, ...]
+    path_loss: tuple[float, ...]
+    explained_variance: tuple[float, ...]
+    unknown_filters: tuple[str, ...]
+    seconds: float
+
+
+Note = ModelFacts | Response | EpochLogs | CurvatureNote | SurfaceNote

@@ -75,3 +75,6 @@ RULES = {
     "update_ratio": _update_ratio,
     "clip_factor": _clip_factor,
 }
+
+READS = {"update_ratio": ("update_norm", "weight_norm"), "clip_factor": ("gradient_norm",)}
+"""Rule to the quantities that it pools from beside its own."""

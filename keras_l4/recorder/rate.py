@@ -64,7 +64,7 @@ class Rate(abc.ABC):
 
     def is_undefined(self, second_moment: Any) -> Any:
         """Device mask: the elements whose rate is NaN."""
-        return ops.logical_not(backend.widen(second_moment) + self.epsilon_inside_root >= 0)
+        return ~(backend.widen(second_moment) + self.epsilon_inside_root >= 0)
 
 
 class AdaptiveRate(Rate):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,7 @@ class Reader:
     num_rows: int = 0
     num_looks: int = 0
     _samples: dict[int, np.ndarray] = field(default_factory=dict)
+    _asked: list[Callable[[], np.ndarray]] = field(default_factory=list)
 
     def skip(self) -> None:
         """Takes all that is in the rings now as read."""
@@ -59,14 +61,21 @@ class Reader:
     def _counters(self) -> Any:
         return self.recorder.counters
 
-    def read_samples(self) -> None:
-        """Fetches the samples, of which the ring holds few."""
-        looks = int(backend.read(self._counters)[2])
+    def ask_for_samples(self) -> None:
+        """Has the samples copied, of which the ring holds few; the device need not wait for that."""
+        self._receive_samples()
+        self._asked = [backend.begin_read(r) for r in (self._counters, self.recorder.samples)]
+
+    def _receive_samples(self) -> None:
+        if not self._asked:
+            return
+        counters, held = (wait() for wait in self._asked)
+        self._asked = []
+        looks = int(counters[2])
         capacity = self.recorder.settings.sample_capacity
-        held = backend.read(self.recorder.samples)
         for look in range(max(self.num_looks, looks - capacity), looks):
             self._samples[look] = held[look % capacity]
-        self.num_looks = looks
+        self.num_looks = max(self.num_looks, looks)
 
     def read(self) -> Chunk | None:
         """The rows since the last call; None where there are none."""
@@ -74,8 +83,10 @@ class Reader:
         self.num_calls = calls
         if rows == self.num_rows:
             return None
+        self._receive_samples()
         if looks > self.num_looks:
-            self.read_samples()
+            self.ask_for_samples()
+            self._receive_samples()
         first = max(self.num_rows, rows - self.recorder.settings.capacity)
         lost = first - self.num_rows
         at = np.arange(first, rows) % self.recorder.settings.capacity

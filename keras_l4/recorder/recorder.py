@@ -6,11 +6,13 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_l4 import backend
 from keras_l4.recorder.begun import Begun
 from keras_l4.recorder.consumption import Consumption, Taken
+from keras_l4.recorder.guard import Guard
 from keras_l4.recorder.layout import Layout
 from keras_l4.recorder.micro_steps import with_earlier
 from keras_l4.recorder.moments import Moments
@@ -42,6 +44,7 @@ class Recorder:
         self.rate = rate
         self.layout, positions = Layout.of(variables, rate, settings)
         self.consumption = Consumption(optimizer, variables, positions, settings.xla)
+        self.guard = None if settings.guard == "off" else Guard(settings.guard, self.consumption)
         layout, rows = self.layout, settings.capacity
         ring = functools.partial(backend.ring, beside=self.consumption.variables[0])
         self.counters = ring("keras_l4_counters", (3,), "int")
@@ -54,7 +57,14 @@ class Recorder:
     @property
     def rings(self) -> list[Any]:
         """All that is kept on the device."""
-        return [self.counters, self.floats, self.integers, self.moments.means, self.samples]
+        rings = [self.counters, self.floats, self.integers, self.moments.means, self.samples]
+        return [*rings, self.guard.state] if self.guard else rings
+
+    def resume(self) -> None:
+        """Makes ready for another `fit`."""
+        self.moments.look_up()
+        if self.guard:
+            self.guard.release()
 
     def record(
         self, grads: Sequence[Any], variables: Sequence[Any] | None, update: Callable[[], None]
@@ -71,14 +81,15 @@ class Recorder:
             update()
             return
         begun = self._begin(taken)
-        update()
+        run = functools.partial(self.guard.run, update, begun.held) if self.guard else update
+        run()
         self._end(begun)
 
     def _begin(self, taken: Taken) -> Begun:
         norms = backend.exact_norms(taken.gradients)
-        due = ops.equal(self._counter(1) % self.settings.every, 0)
-        suspicious = ops.logical_not(ops.all(ops.isfinite(norms)))
-        looked = ops.logical_or(ops.logical_and(taken.is_update, due), suspicious)
+        due = self._counter(1) % self.settings.every == 0
+        suspicious = backend.known(~backend.every(norms < np.inf))
+        looked = backend.known(taken.is_update & due | suspicious)
         wanted = self.rate.every_update or looked
         watched = self.consumption.variables
         return Begun(
@@ -88,13 +99,14 @@ class Recorder:
             looked,
             backend.snapshot(wanted, watched, self.settings.xla),
             self.moments.slots_before(),
-            [ops.cast(x, "float32") + 0 for x in self.consumption.clock()],
+            backend.row(self.consumption.clock(), "float32"),
             ops.convert_to_tensor(self.consumption.optimizer.iterations) + 0,
             self.consumption.raw_iterations(),
+            self.guard.holds(taken, suspicious) if self.guard else False,
         )
 
     def _end(self, begun: Begun) -> None:
-        skipped = ops.equal(self.consumption.raw_iterations(), begun.raw_iterations)
+        skipped = self.consumption.raw_iterations() == begun.raw_iterations
         floats, counts, means = backend.branch(
             begun.looked,
             lambda: self._look_closer(begun),
@@ -105,18 +117,19 @@ class Recorder:
         self.moments.means.assign(means)
         step = self._step(begun, mean_second_moments=means)
         every = [quantity.measure(step) for quantity in self.layout.every]
-        index = [self._counter(0), begun.iterations, begun.looked, skipped]
+        why = self.guard.why(skipped, begun.held) if self.guard else skipped
+        index = [self._counter(0), begun.iterations, begun.looked, why]
         row = self._counter(1) % self.settings.capacity
-        backend.write(self.floats, row, _row([*every, *begun.clock, floats], "float32"))
-        integers = _row([*index, counts], self.integers.dtype)
+        backend.write(self.floats, row, backend.row([*every, begun.clock, floats], "float32"))
+        integers = backend.row([*index, counts], self.integers.dtype)
         if self.consumption.keeps_micro_steps:
             earlier = ops.convert_to_tensor(self.integers)[row]
             integers = with_earlier(self.layout, integers, earlier, begun.taken.is_first)
         backend.write(self.integers, row, integers)
         # A micro-step leaves its row to be overwritten by the next call.
-        done = ops.logical_or(begun.taken.is_update, skipped)
-        advance = [1, done, ops.logical_and(begun.looked, done)]
-        self.counters.assign_add(_row(advance, self.counters.dtype))
+        done = begun.taken.is_update | skipped
+        advance = [1, done, begun.looked & done]
+        self.counters.assign_add(backend.row(advance, self.counters.dtype))
 
     def _look_closer(self, begun: Begun) -> tuple[Sequence[Any], Any]:
         moments = self.moments.of_elements(begun.slots)
@@ -128,9 +141,8 @@ class Recorder:
         counts = [
             nonfinite[q.name] if q.of_nonfinite else q.measure(step) for q in self.layout.counts
         ]
-        return (_row(floats, "float32"), _row(counts, self.integers.dtype), means), self._sample(
-            step
-        )
+        rows = backend.row(floats, "float32"), backend.row(counts, self.integers.dtype)
+        return (*rows, means), self._sample(step)
 
     def _count_nonfinite(self, begun: Begun) -> dict[str, Any]:
         quantities = self.layout.folded(of_nonfinite=True)
@@ -140,7 +152,7 @@ class Recorder:
             return [ops.cast(q.measure(step), self.integers.dtype) for q in quantities]
 
         zeros = ops.zeros((len(self.layout.variables),), self.integers.dtype)
-        counted = ops.cond(begun.suspicious, count, lambda: [zeros for _ in quantities])
+        counted = backend.cond(begun.suspicious, count, lambda: [zeros for _ in quantities])
         return dict(zip((q.name for q in quantities), counted, strict=True))
 
     def _pass_by(self, begun: Begun, skipped: Any) -> Sequence[Any]:
@@ -151,7 +163,7 @@ class Recorder:
 
     def _advanced(self, begun: Begun, skipped: Any) -> Any:
         taken = begun.taken
-        applied = ops.logical_and(taken.is_update, ops.logical_not(skipped))
+        applied = taken.is_update & ~skipped
         as_is = taken.all_dense and taken.consumed is None
         advanced = self.moments.advanced(begun.norms, applied) if as_is else None
         return self.moments.from_slots(begun.slots) if advanced is None else advanced
@@ -180,14 +192,7 @@ class Recorder:
             for tensors in kinds
             for x, (stride, size) in zip(tensors, places, strict=True)
         ]
-        return ops.concatenate(parts) if parts else ops.zeros((1,), "float32")
+        return backend.row(parts or [0], "float32")
 
     def _counter(self, position: int) -> Any:
         return ops.convert_to_tensor(self.counters)[position]
-
-
-def _row(parts: Sequence[Any], dtype: str) -> Any:
-    """The parts, scalars or vectors, one after the other."""
-    if not parts:
-        return ops.zeros((0,), dtype)
-    return ops.concatenate([ops.reshape(ops.cast(part, dtype), (-1,)) for part in parts])

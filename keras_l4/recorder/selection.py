@@ -12,7 +12,7 @@ from keras_l4.recorder.block import StepBlock
 
 _PER_STEP = (
     *("steps", "iterations", "epochs", "batches", "learning_rate"),
-    *("loss_scale", "skipped", "loss", "sampled"),
+    *("loss_scale", "skipped", "held", "loss", "sampled"),
 )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+GuardMode = Literal["off", "skip", "latch"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class Settings:
         exclude: Regular expression; variables whose path it matches are not.
         gradient_samples: Whether to keep a sample of each gradient, for histograms.
         xla: Whether XLA compiles the step.
+        guard: Which updates are held back: none; those whose gradients are not finite; those and
+            all that follow.
     """
 
     quantities: tuple[str, ...] = ()
@@ -28,3 +33,4 @@ class Settings:
     exclude: str | None = None
     gradient_samples: bool = False
     xla: bool = False
+    guard: GuardMode = "off"

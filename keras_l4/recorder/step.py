@@ -90,8 +90,8 @@ class Step:
 
     def share(self, counts: Sequence[Any]) -> Any:
         """Counts as a share of the variable's elements, `float32[variables]`."""
-        sizes = np.maximum(self.sizes, 1).astype(np.float32)
-        return ops.divide(ops.cast(ops.stack(counts), "float32"), sizes)
+        shares = backend.row(counts, "float32")
+        return shares / backend.constant(np.maximum(self.sizes, 1).astype(np.float32), shares)
 
     def rest(self, counts: Sequence[Any]) -> Any:
         """The share of the elements that were not counted, `float32[variables]`."""
@@ -101,12 +101,12 @@ class Step:
     def magnitudes(self, bits: Sequence[Any]) -> Any:
         """What the magnitude bits of the gradients stand for, `float32[variables]`."""
         pairs = zip(self.gradients, bits, strict=True)
-        return ops.stack([backend.from_bits(b, like=g) for g, b in pairs])
+        return backend.row([backend.from_bits(b, like=g) for g, b in pairs], "float32")
 
     def nan_like_mean(self, values: Sequence[Any]) -> Any:
         """NaN where the mean second moment says that there is one, else `values`."""
-        floats = ops.stack([ops.cast(x, "float32") for x in values])
-        return ops.where(ops.isnan(self.mean_second_moments), np.float32(np.nan), floats)
+        undefined = ops.isnan(self.mean_second_moments)
+        return ops.where(undefined, np.float32(np.nan), backend.row(values, "float32"))
 
     @cached_property
     def _folds(self) -> dict[str, Sequence[Any]]:

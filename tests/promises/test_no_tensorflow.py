@@ -24,6 +24,9 @@ model.compile("adam", "mse")
 diagnostics = keras_l4.callbacks.TrainingDiagnostics(sys.argv[1], histogram_freq=1)
 model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0, callbacks=[diagnostics])
 assert len(keras_l4.load(sys.argv[1]).steps) == 1
+recorder = keras_l4.callbacks.FlightRecorder(sys.argv[1], verbose=0)
+model.fit(np.full((8, 3), np.nan), np.ones((8, 1)), verbose=0, callbacks=[recorder])
+assert keras_l4.replay(recorder.capsule).reproduced
 print("tensorflow" in sys.modules)
 """
 

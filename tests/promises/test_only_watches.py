@@ -38,6 +38,10 @@ def regularized() -> list[Any]:
     return [layers.Dense(6), layers.BatchNormalization(), layers.Dropout(0.3), _last()]
 
 
+def scaled() -> list[Any]:
+    return [layers.Dense(64), layers.BatchNormalization(), layers.LayerNormalization(), _last()]
+
+
 def half() -> list[Any]:
     policy = "mixed_float16"
     return [layers.Dense(6, activation="relu", dtype=policy), _last()]
@@ -54,6 +58,9 @@ def _last() -> Any:
 
 CASES = {
     "sgd-nesterov": ("graph", optimizers.SGD, {"momentum": 0.9, "nesterov": True}, wide),
+    # The gradient of a scale is a product, and so is what plain SGD makes of it.
+    "sgd-scales": ("graph", optimizers.SGD, {"momentum": 0.9, "nesterov": True}, scaled),
+    "adam-scales": ("xla", optimizers.Adam, {}, scaled),
     "sgd-xla": ("xla", optimizers.SGD, {"momentum": 0.9, "clipvalue": 0.1}, regularized),
     "adagrad": ("execution", optimizers.Adagrad, {"clipnorm": 0.1}, wide),
     "rmsprop-centered": ("graph", optimizers.RMSprop, {"centered": True}, regularized),
@@ -124,9 +131,9 @@ def test_weights_and_slots_are_those_of_the_stock_optimizer(case: str) -> None:
 @pytest.mark.parametrize("mode", ["graph", "eager"] if BACKEND == "tensorflow" else ["graph"])
 def test_loss_scaling_is_not_disturbed_by_overflows(mode: str) -> None:
     # The first steps overflow float16, so that some are skipped.
-    scaled = partial(optimizers.LossScaleOptimizer, initial_scale=2.0**20)
+    with_scale = partial(optimizers.LossScaleOptimizer, initial_scale=2.0**20)
 
     def make(cls: type) -> Any:
-        return build(scaled(cls(0.01)), half(), **MODES[mode])
+        return build(with_scale(cls(0.01)), half(), **MODES[mode])
 
     assert_only_watches(make, optimizers.Adam)

@@ -23,6 +23,7 @@ def block_of(gradient_norm, nan_count, inf_count):
         learning_rate=np.ones(num_steps),
         loss_scale=np.ones(num_steps),
         skipped=np.zeros(num_steps, bool),
+        held=np.zeros(num_steps, bool),
         loss=np.ones(num_steps),
         sampled=np.ones(num_steps, bool),
         values={

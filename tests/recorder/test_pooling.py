@@ -22,6 +22,7 @@ def block_of(shapes, **values):
         **dict.fromkeys(("steps", "iterations", "epochs", "batches"), np.ones(1, np.int64)),
         **dict.fromkeys(("learning_rate", "loss_scale", "loss"), one),
         skipped=one < 0,
+        held=one < 0,
         sampled=one > 0,
         values={name: np.array([row], np.float32) for name, row in values.items()},
     )

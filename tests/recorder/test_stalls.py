@@ -25,6 +25,7 @@ def block_of(skipped: list[bool], scale: list[float], first: int) -> StepBlock:
         learning_rate=nothing,
         loss_scale=np.array(scale, float),
         skipped=np.array(skipped, bool),
+        held=np.zeros(len(skipped), bool),
         loss=nothing,
         sampled=nothing.astype(bool),
         values={},

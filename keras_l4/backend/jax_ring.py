@@ -1,0 +1,52 @@
+"""JAX: rings are arrays, of which the step makes new ones in place of the old."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+from keras_l4.backend.mesh import whole_beside
+
+Ring: TypeAlias = keras.Variable
+
+
+def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
+    """A device variable of zeros, whole on every device that has a part of `beside`."""
+    return keras.Variable(
+        np.zeros(shape), dtype=dtype, trainable=False, name=name, layout=whole_beside(beside)
+    )
+
+
+def row(parts: Sequence[Any], dtype: str) -> Any:
+    """The parts, scalars or vectors, one after the other: a vector."""
+    vectors = [jnp.asarray(x, dtype).reshape(-1) for x in parts]
+    return jnp.concatenate(vectors) if vectors else jnp.zeros((0,), dtype)
+
+
+def write(ring: Ring, index: Any, row: Any) -> None:
+    """ring[index] = row; in place where the buffer is donated."""
+    ring.assign(updated(ring, index, row))
+
+
+def read(ring: Ring) -> np.ndarray:
+    """A copy on the host."""
+    return np.array(ring.value)
+
+
+def begin_read(ring: Ring) -> Callable[[], np.ndarray]:
+    """Asks for what the ring holds now; the result waits for it, and gives it."""
+    # The next step is given the ring's memory: a copy outlives it.
+    held = jnp.copy(ring.value)
+    held.copy_to_host_async()
+    return lambda: np.array(held)
+
+
+def updated(ring: Ring, index: Any, row: Any) -> Any:
+    """The array with `row` at `index`."""
+    row = jnp.asarray(row, ring.dtype)
+    return jax.lax.dynamic_update_index_in_dim(ring.value, row, index, axis=0)

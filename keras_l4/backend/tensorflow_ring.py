@@ -1,0 +1,49 @@
+"""TensorFlow: rings are variables that the traced step captures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_l4.backend.replicas import placed
+
+Ring: TypeAlias = keras.Variable
+
+
+def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
+    """A device variable of zeros, where the first replica keeps its copy of `beside`."""
+
+    def create() -> Ring:
+        return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
+
+    return placed(create, beside)
+
+
+def row(parts: Sequence[Any], dtype: str) -> Any:
+    """The parts, scalars or vectors, one after the other: a vector."""
+    tensors = [tf.convert_to_tensor(x) for x in parts]
+    if tensors and all(x.dtype == tensors[0].dtype and not x.shape.rank for x in tensors):
+        # One kernel for all of them.
+        return tf.cast(tf.stack(tensors), dtype)
+    vectors = [tf.reshape(tf.cast(x, dtype), [-1]) for x in tensors]
+    return tf.concat(vectors, 0) if vectors else tf.zeros((0,), dtype)
+
+
+def write(ring: Ring, index: Any, row: Any) -> None:
+    """ring[index] = row, in place."""
+    ring.value.scatter_nd_update([[index]], [tf.cast(row, ring.dtype)])
+
+
+def read(ring: Ring) -> np.ndarray:
+    """A copy on the host."""
+    return np.array(ring.numpy())
+
+
+def begin_read(ring: Ring) -> Callable[[], np.ndarray]:
+    """Asks for what the ring holds now; the result waits for it, and gives it."""
+    held = tf.identity(ring)
+    return lambda: np.array(held.numpy())

@@ -1,0 +1,124 @@
+"""Rerun: the steps of a capsule, run again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_l4 import backend
+from keras_l4.forensics.capsule import Capsule
+from keras_l4.forensics.tape import Draw
+from keras_l4.optimizers.instrument import instrument, restore
+from keras_l4.recorder.reader import Chunk, Reader
+from keras_l4.recorder.settings import Settings
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """One step that was run again.
+
+    Attributes:
+        number: Of the step, as it was recorded.
+        batch: What it was given.
+        draw: What it drew from, beside seed generators of the model.
+        before: The state before it.
+        after: The state after it.
+        loss: As Keras showed it, the mean over the epoch so far.
+        norms: Gradient norm of each variable, `float32[variables]`.
+        num_nonfinite: Elements of its gradients that are not finite; 0 where loss scaling skipped it,
+            which is how it finds its scale.
+    """
+
+    number: int
+    batch: backend.Batch
+    draw: Draw
+    before: backend.State
+    after: backend.State
+    loss: float
+    norms: np.ndarray
+    num_nonfinite: int
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether its loss, the gradients that it applied and what it left are."""
+        left = [x for kind, values in self.after.items() if kind != "metrics" for x in values]
+        floats = [x for x in left if x.dtype.kind == "f"]
+        return bool(
+            np.isfinite(self.loss)
+            and not self.num_nonfinite
+            and all(np.isfinite(x).all() for x in floats)
+        )
+
+
+def rerun(model: Any, capsule: Capsule) -> Iterator[Rerun]:
+    """Runs the steps of a capsule with the model's own train step, in order.
+
+    Raises:
+        ValueError: The model has other variables than the capsule.
+    """
+    backend.build_model(model, backend.as_fed(capsule.batches[0][0]))
+    backend.write_state(model, capsule.state)
+    number, before = capsule.about["step"], capsule.state
+    rates = _rates(capsule.rows)
+    with _recorded(model) as reader, _mean_loss_kept(model) as reset_metrics:
+        for position, (batch, draw) in enumerate(capsule.batches):
+            if position in capsule.about["epochs_begin"]:
+                reset_metrics()
+            backend.set_random_state(draw)
+            if number + 1 in rates:
+                # A callback may have changed it since then.
+                backend.set_learning_rate(model.optimizer, rates[number + 1])
+            loss = _trained(model, batch, reader)
+            after, chunk = backend.read_state(model), reader.read()
+            norms, num_nonfinite = _measured(chunk) if chunk else (np.zeros(0), 0)
+            number += chunk is not None
+            yield Rerun(number, batch, draw, before, after, loss, norms, num_nonfinite)
+            before = after
+
+
+def _rates(rows: Mapping[str, np.ndarray]) -> dict[int, float]:
+    """Nominal learning rates by step, where there is one."""
+    pairs = zip(rows["steps"], rows["learning_rate"], strict=True)
+    return {int(step): float(rate) for step, rate in pairs if np.isfinite(rate)}
+
+
+def _trained(model: Any, batch: backend.Batch, reader: Reader) -> float:
+    """The loss as Keras shows it."""
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(backend.as_fed(batch))
+    with backend.exposed(reader.recorder.rings):
+        return float(model.train_on_batch(x, y, weight, return_dict=True)["loss"])
+
+
+def _measured(chunk: Chunk) -> tuple[np.ndarray, int]:
+    """Norms, and how many elements of the gradients that were applied are not finite."""
+    row, applied = chunk.every_step, not chunk.index["skipped"].any()
+    broken = row["nan_count"].sum() + row["inf_count"].sum()
+    return row["gradient_norm"].ravel(), int(broken * applied)
+
+
+@contextlib.contextmanager
+def _mean_loss_kept(model: Any) -> Iterator[Callable[[], None]]:
+    """`train_on_batch` resets metrics, and `fit` shows means over the epoch."""
+    reset_metrics = model.reset_metrics
+    # Straight into the dictionary: Keras and torch track what is assigned.
+    vars(model)["reset_metrics"] = lambda: None
+    try:
+        yield reset_metrics
+    finally:
+        del vars(model)["reset_metrics"]
+
+
+@contextlib.contextmanager
+def _recorded(model: Any) -> Iterator[Reader]:
+    optimizer = model.optimizer
+    instrument(optimizer, Settings(quantities=("gradient_norm",), every=2**30, capacity=4))
+    try:
+        with backend.retraced(model):
+            yield Reader(optimizer.recorder)
+    finally:
+        restore(optimizer)
