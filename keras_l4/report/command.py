@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -15,21 +14,6 @@ from keras_l4.report.judged import Judged
 from keras_l4.report.page import page
 from keras_l4.rules import PRESETS, SEVERITIES
 from keras_l4.wording import print_findings
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Runs a command.
-
-    Returns:
-        0; 1 if `check` found something; 2 if the arguments, or the folder, are not as they
-        should be.
-    """
-    given = _parser().parse_args(arguments)
-    try:
-        return int(given.run(given))
-    except (OSError, ValueError) as error:
-        print(f"keras_l4: {error}", file=sys.stderr)
-        return 2
 
 
 def _report(given: argparse.Namespace) -> int:
@@ -64,9 +48,8 @@ def _diff(given: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m keras_l4", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def add_to(commands: Any) -> None:
+    """Adds `report`, `check` and `diff` to the commands of a parser."""
     report = commands.add_parser("report", help="print what the rules find in a log directory")
     report.add_argument("log_dir", metavar="LOGDIR")
     report.add_argument("--json", action="store_true", help="print JSON")
@@ -80,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("log_dirs", metavar="LOGDIR", nargs=2)
     diff.set_defaults(run=_diff)
     for command in (report, check, diff):
-        command.add_argument("--rules", choices=PRESETS, default="default", help="preset")
+        command.add_argument(
+            "--rules", choices=PRESETS, help="preset; else what judged the training"
+        )
         command.add_argument("--optimizer", metavar="NAME", help="which of several optimizers")
-    return parser

@@ -7,12 +7,11 @@ from dataclasses import asdict
 
 import numpy as np
 
+from keras_l4.events.parting import CLEARLY, Place, parting
 from keras_l4.recorder.facts import ModelFacts
 from keras_l4.report.judged import Judged
 from keras_l4.wording import steps_of
 
-# Rounding alone, on other hardware or another backend, stays below this for a while.
-_CLEARLY = 0.01
 _NAMED = ("optimizer", "loss", "from_logits", "batch_size", "steps_per_epoch", "output_width")
 
 
@@ -45,27 +44,25 @@ def _parting(a: Judged, b: Judged) -> Iterator[str]:
     if not all(quantity in judged.run.quantities for judged in (a, b)):
         yield f"{quantity} was not recorded in both runs: where they part is not known."
         return
-    one, other = (judged.run.series(quantity) for judged in (a, b))
-    names = [name for name in one.names if name in other.names]
-    steps, left, right = np.intersect1d(one.steps, other.steps, return_indices=True)
-    if not names or not len(steps):
+    found = parting(a.run, b.run, quantity)
+    if found is None:
         yield "The runs have no layer, or no step, in common."
-        return
-    here = one.values[left][:, [one.names.index(name) for name in names]].astype(np.float64)
-    there = other.values[right][:, [other.names.index(name) for name in names]].astype(np.float64)
-    equal = (here == there) | (np.isnan(here) & np.isnan(there))
-    if equal.all():
-        yield f"The gradient norms of all {len(names)} layers are equal at {len(steps)} steps."
-        return
-    with np.errstate(invalid="ignore", divide="ignore"):
-        apart = ~equal & ~(np.abs(here - there) <= _CLEARLY * np.maximum(np.abs(here), 1e-30))
-    for what, where in (("differ at all", ~equal), (f"differ by {_CLEARLY:.0%}", apart)):
-        if where.any():
-            row, column = np.argwhere(where)[0]
-            yield (
-                f"The first to {what}: {names[column]} at step {steps[row]}, gradient norm "
-                f"{here[row, column]:.6g} in A and {there[row, column]:.6g} in B"
-            )
+    elif found.at_all is None:
+        yield (
+            f"The gradient norms of all {found.num_layers} layers are equal at "
+            f"{found.num_steps} steps."
+        )
+    else:
+        yield from _first("differ at all", found.at_all)
+        yield from _first(f"differ by {CLEARLY:.0%}", found.clearly)
+
+
+def _first(what: str, place: Place | None) -> Iterator[str]:
+    if place is not None:
+        yield (
+            f"The first to {what}: {place.layer} at step {place.step}, gradient norm "
+            f"{place.one:.6g} in A and {place.other:.6g} in B"
+        )
 
 
 def _end(a: Judged, b: Judged) -> Iterator[str]:

@@ -31,17 +31,23 @@ class Judged:
     def read(
         cls,
         log_dir: str | os.PathLike[str],
-        rules: Rules = "default",
+        rules: Rules | None = None,
         optimizer: str | None = None,
     ) -> Judged:
         """Reads a log directory as `keras_l4.load` does, and judges it.
+
+        Args:
+            log_dir: As for `load`.
+            rules: As for `Judge`; None for those that the callback had.
+            optimizer: As for `load`.
 
         Raises:
             FileNotFoundError: There is no such folder.
             ValueError: It holds no run, or more than one; or there are no such rules.
         """
-        judge = Judge(rules)
+        given = None if rules is None else Judge(rules)
         run = load(log_dir, optimizer)
+        judge = given or Judge.of(run.record, _warn)
         return cls(Path(log_dir), run, judge.findings(run.record, _warn))
 
     def as_dict(self) -> Mapping[str, Any]:

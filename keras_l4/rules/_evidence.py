@@ -11,7 +11,7 @@ from keras_l4.recorder.block import Variable
 from keras_l4.recorder.facts import LayerFacts, ModelFacts
 from keras_l4.recorder.history import Record
 from keras_l4.recorder.nonfinite import NonFinite
-from keras_l4.recorder.notes import EpochLogs, Response
+from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Response
 
 _WINDOWS = 20
 _PASS_ON = {"Dropout", "Flatten", "Reshape", "Permute", "SpatialDropout1D", "SpatialDropout2D"}
@@ -50,6 +50,11 @@ class Evidence:
         return self.record.epochs
 
     @property
+    def curvature(self) -> CurvatureNote | None:
+        """The last measurement of the curvature, if there was one."""
+        return self.record.curvatures[-1] if self.record.curvatures else None
+
+    @property
     def events(self) -> tuple[NonFinite, ...]:
         """The first gradients with NaN or Inf, or too large a norm."""
         return self.record.events
@@ -73,6 +78,11 @@ class Evidence:
     def variables(self) -> tuple[Variable, ...]:
         """The recorded variables, in forward order."""
         return self.record.block.variables
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether every element has a learning rate of its own."""
+        return "effective_learning_rate_p50" in self.record.block.values
 
     @cached_property
     def kernels(self) -> np.ndarray:

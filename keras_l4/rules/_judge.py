@@ -52,14 +52,36 @@ class Judge:
         rules: `"default"`; `"strict"`, in which notes are warnings; codes of rules; or the
             published cut-offs of `"autotrainer"`, `"deepdiagnosis"`, `"sagemaker"`.
 
+    Attributes:
+        names: The preset, or the codes.
+
     Raises:
         TypeError, ValueError: As `chosen` does.
     """
 
     def __init__(self, rules: Rules = "default") -> None:
         self._rules = chosen(rules)
+        self.names = (rules,) if isinstance(rules, str) else tuple(r.code for r in self._rules)
         self._strict = rules == "strict"
         self._broken: set[str] = set()
+
+    @classmethod
+    def of(cls, record: Record, on_error: Callable[[str, Exception], object]) -> Judge:
+        """The one that the callback had; that of `"default"` where the record does not say.
+
+        Args:
+            record: What was recorded.
+            on_error: Called with the code of a rule that is not defined in this process, as one of
+                the user's own may be, and what is wrong. It is left out.
+        """
+        names = record.facts.rules if record.facts else ()
+        if not names or names[0] in PRESETS:
+            return cls(*names[:1])
+        known = registry()
+        for code in names:
+            if code not in known:
+                on_error(code, LookupError("there is no such rule here"))
+        return cls([code for code in names if code in known])
 
     def findings(
         self, record: Record, on_error: Callable[[str, Exception], object]

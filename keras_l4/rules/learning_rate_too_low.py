@@ -43,6 +43,7 @@ class LearningRateTooLow(Rule):
         if gone >= _OWN_NORM or not short or not fell < 0.5:
             return
         rate = float(run.record.block.learning_rate[-1])
+        other = "" if run.is_adaptive else ", or an adaptive optimizer"
         yield Finding(
             code=self.code,
             title="The learning rate is too low",
@@ -62,7 +63,7 @@ class LearningRateTooLow(Rule):
             explanation=f"In {run.record.num_steps} steps no layer's weights went farther than "
             f"{gone:.2g} of their norm, and the loss fell by {fell:.1%}. At this pace it takes "
             f"{run.record.num_steps / max(gone, 1e-12):.2g} steps to go once the norm.",
-            advice=f"Try a learning rate of {rate * 10:.1g}, or an adaptive optimizer.",
+            advice=f"Try a learning rate of {rate * 10:.1g}{other}.",
         )
 
     def is_guess(self, finding: Finding) -> bool:

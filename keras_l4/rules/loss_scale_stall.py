@@ -27,7 +27,7 @@ class LossScaleStall(Rule):
     code = "loss-scale-stall"
 
     def check(self, run: Evidence) -> Iterator[Finding]:
-        skipped = run.record.block.skipped
+        skipped = run.record.block.skipped & ~run.record.block.held
         begin, length = _longest(skipped)
         if length < SKIPPED_IN_A_ROW:
             return

@@ -1,21 +1,25 @@
-"""nonfinite: NaN or Inf in the gradients."""
+"""nonfinite: NaN or Inf in the gradients, or in the loss."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from keras_l4.recorder.nonfinite import NonFinite
+from keras_l4.recorder.notes import EpochLogs
 from keras_l4.rules._base import Rule
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
 
 
 class NonFiniteGradients(Rule):
-    """NaN or Inf in the gradients.
+    """NaN or Inf in the gradients, or in the loss.
 
     What it does: names the first step and variable whose gradient holds NaN or Inf, and how far
         it spread at that step. Steps that loss scaling skipped are left out: overflow is how it
-        finds its scale. A norm that float32 cannot hold, of finite elements, is told apart.
+        finds its scale. A norm that float32 cannot hold, of finite elements, is told apart, and so is
+        an epoch whose loss is not finite though every gradient in it is, and no step was skipped.
     Why it is bad: the update makes the weights NaN, and nothing that is computed from them
         recovers. Where relu turns NaN into 0, the loss does not even show it.
     What to do: look at the batch for NaN; log(0), 0/0 and large exponentials in the loss; lower
@@ -30,6 +34,8 @@ class NonFiniteGradients(Rule):
         events = [event for event in run.events if event.kind != "overflow"]
         if events:
             yield _finding(run, events)
+        elif (epoch := _spoiled_epoch(run)) is not None:
+            yield _loss(run, epoch)
         elif run.events:
             yield _overflow(run)
 
@@ -61,6 +67,34 @@ def _finding(run: Evidence, events: list[NonFinite]) -> Finding:
         if in_data
         else "Look at the batch of that step, and at logarithms, divisions and exponentials in "
         "the loss. If the loss rose before: a lower learning rate, or clipping.",
+    )
+
+
+def _spoiled_epoch(run: Evidence) -> EpochLogs | None:
+    """The first whose loss is not finite; skipped steps may have made it so, and did no harm."""
+    skipped = set(run.record.block.epochs[run.record.block.skipped].tolist())
+    losses = ((logs, logs.logs.get("loss", 0.0)) for logs in run.epochs)
+    bad = (logs for logs, loss in losses if not np.isfinite(loss) and logs.epoch not in skipped)
+    return next(bad, None)
+
+
+def _loss(run: Evidence, epoch: EpochLogs) -> Finding:
+    block = run.record.block
+    inside = (block.epochs == epoch.epoch) & (block.steps <= epoch.step)
+    finite = block.steps[inside & np.isfinite(block.loss)]
+    first = int(finite[-1]) + 1 if len(finite) else int(block.steps[inside][0])
+    return Finding(
+        code="nonfinite",
+        title="The loss is NaN or Inf, though every gradient is finite",
+        severity="error",
+        layers=(),
+        first_step=first,
+        last_step=epoch.step,
+        evidence={"epoch": epoch.epoch, "loss": str(epoch.logs["loss"])},
+        explanation=f"The mean loss of epoch {epoch.epoch} is {epoch.logs['loss']}, from step {first} "
+        "on; what is not finite in it passes no gradient on. The model trains by the rest.",
+        advice="Look at logarithms, divisions and roots in the loss, and at the targets. Callbacks "
+        "that watch the loss see nothing from then on.",
     )
 
 

@@ -20,10 +20,10 @@ class PoorInitialization(Rule):
     """Initial weights that shrink or blow up the signal, or are all the same.
 
     What it does: compares the root mean square of each initial kernel with the range from Glorot's
-        √(2 / (fan in + fan out)) to He's √(2 / fan in): by what factor it is outside. It warns where a hidden kernel has equal units and the model learns little; where the product
-        of the ratios over all layers, the gain of the signal, is a tenth or less and the model
-        learns little; where it is ten or more, or a layer's is, and the model falls short of half
-        of what could be learned.
+        √(2 / (fan in + fan out)) to He's √(2 / fan in): by what factor it is outside. It warns
+        where the product of the ratios over all layers, the gain of the signal, is a tenth or less
+        and the model learns little; where it is ten or more, or a layer's is, or a hidden kernel
+        has equal units, and the model falls short of half of what could be learned.
     Why it is bad: a signal that shrinks or grows from layer to layer takes the gradient with it;
         units that begin equal stay equal.
     What to do: `"he_normal"` for relu, `"glorot_uniform"` (the default) for tanh and sigmoid.
@@ -46,7 +46,7 @@ class PoorInitialization(Rule):
         symmetric = [v for v in kernels[:-1] if v.symmetric]
         ratios = np.array([_ratio(v) for v in kernels])
         if symmetric:
-            yield _finding(run, symmetric, ratios, learned_little(run), "equal")
+            yield _finding(run, symmetric, ratios, falls_short(run), "equal")
         elif _shrinks(ratios):
             worst = [v for v, r in zip(kernels, ratios, strict=True) if r < 1 / _SQRT10]
             yield _finding(run, worst or kernels, ratios, learned_little(run), "small")

@@ -66,9 +66,10 @@ def _lost(run: Evidence) -> np.ndarray:
         for layer in (run.facts.layers if run.facts else ())
         if layer.compute_dtype == "float16"
     }
-    shares = run.values("zero_fraction") + np.nan_to_num(run.values("subnormal_fraction"))
-    if not half or len(shares) < 4:
+    recorded = [v for v in map(run.values, ("zero_fraction", "subnormal_fraction")) if len(v) >= 4]
+    if not half or not recorded:
         return np.empty(0, int)
+    shares = np.sum(np.nan_to_num(recorded), axis=0)
     grew = median(late(shares)) - median(early(shares))
     return np.array(
         [i for i in np.flatnonzero(grew > _SHARE) if run.variables[i].layer in half], int

@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import keras_l4
 from keras_l4.callbacks import TrainingDiagnostics, _findings_report
+from keras_l4.report.judged import Judged
 from keras_l4.rules import Judge, registry
 from tests.training import build
 
@@ -43,6 +44,16 @@ def test_live_and_from_the_files_they_are_the_same(tmp_path: Path) -> None:
 
     assert codes["wrong-output-or-loss"] == "warning"
     assert Judge().findings(keras_l4.load(tmp_path).record, print) == diagnostics.findings
+
+
+@pytest.mark.parametrize("rules", ["strict", ["plateau", "nonfinite"], "sagemaker"])
+def test_those_from_the_files_are_by_the_same_rules(tmp_path: Path, rules: Any) -> None:
+    diagnostics = TrainingDiagnostics(tmp_path, rules=rules, verbose=0)
+    fit(misfit(), diagnostics, epochs=2)
+    judged = Judged.read(tmp_path)
+
+    assert judged.run.record.facts.rules == ((rules,) if isinstance(rules, str) else tuple(rules))
+    assert judged.findings == diagnostics.findings
 
 
 def test_a_loop_over_fit_is_one_run(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_l4
-from keras_l4.callbacks import EffectiveLearningRates, GradientNorms, NonFiniteMonitor
+from keras_l4.callbacks import EffectiveLearningRates, GradientNorms, NonFiniteMonitor, _clock
 from tests.training import STEPS, build, event_files, norms, rows, same, state, train
 
 
@@ -34,6 +35,22 @@ class TestSeveralCallbacks:
 
         assert lengths == [2, 1, 2, 1]
         assert keras_l4.load(tmp_path).sampled.tolist() == [True, False] * STEPS
+
+    @pytest.mark.parametrize(("seconds", "lengths"), [(5, [1] * STEPS), (11, [2, 1])])
+    def test_are_read_after_some_seconds(
+        self, monkeypatch: pytest.MonkeyPatch, seconds: int, lengths: list[int]
+    ) -> None:
+        now = [0]
+        # A step takes 5 seconds.
+        slow = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: now.append(now[-1] + 5)
+        )
+        monkeypatch.setattr(_clock, "SECONDS_BETWEEN_READS", seconds)
+        monkeypatch.setattr(_clock, "time", SimpleNamespace(monotonic=lambda: now[-1]))
+        read: list[int] = []
+        train(build(), slow, norms(hooks=[lambda block: read.append(len(block))]))
+
+        assert read == lengths
 
     def test_do_not_write_into_two_folders(self, tmp_path: Path) -> None:
         model = build()

@@ -22,6 +22,9 @@ FEW = (
     "a-classifier-that-is-sure",
     "small-batches",
 )
+# Silent without a `Curvature` callback, which no program has: their cases are in
+# tests/rules/test_curvature_rules.py.
+OF_CURVATURE = {"edge-of-stability", "flat-region", "ill-conditioned", "saddle"}
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -45,7 +48,7 @@ def test_there_are_enough_programs_of_each_kind() -> None:
     assert len(broken) >= 40
     assert len(CASES) - len(broken) >= 40
     own = {code for code, rule in keras_l4.rules.registry().items() if rule.preset == "default"}
-    for code in own:
+    for code in own - OF_CURVATURE:
         assert sum(code in case.codes[:1] for case in broken) >= 2, code
         assert any(case.like == code for case in CASES.values()), code
     assert len({case.policy for case in CASES.values()}) >= 3

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_l4.report.command import main
+from keras_l4.command import main
 from tests.report.conftest import Write
 from tests.rules.records import LOST, NUM_STEPS, facts, inputs
 
@@ -43,6 +43,9 @@ def test_check_fails_on_what_it_is_told(write: Write) -> None:
     assert main(["check", smelly]) == 0
     assert main(["check", smelly, "--fail-on", "info"]) == 1
     assert main(["check", smelly, "--rules", "strict"]) == 1
+    strict = facts(inputs=inputs(scale=100.0), rules=("strict",))
+    assert main(["check", str(write("strict", known=strict))]) == 1
+    assert main(["check", str(write("strictly", known=strict)), "--rules", "default"]) == 0
 
 
 @pytest.mark.parametrize("command", ["report", "check"])
@@ -74,7 +77,7 @@ class Blocked:
 
 
 sys.meta_path.insert(0, Blocked())
-from keras_l4.report.command import main
+from keras_l4.command import main
 
 sys.exit(main(sys.argv[1:]))
 """

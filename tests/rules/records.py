@@ -75,6 +75,7 @@ def block(
         learning_rate=np.full(num_steps, 0.1),
         loss_scale=np.ones(num_steps),
         skipped=np.zeros(num_steps, bool),
+        held=np.zeros(num_steps, bool),
         loss=running_mean(losses, batches),
         sampled=np.ones(num_steps, bool),
         values={

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from keras_l4.recorder.history import record_of
 from keras_l4.rules import Judge, chosen, registry
 from tests.rules.records import LOST, NUM_STEPS, block, facts, inputs, record
 
@@ -28,6 +29,31 @@ def test_an_unknown_name_is_an_error_that_names_the_known(rules: Any) -> None:
 def test_what_is_no_list_is_an_error() -> None:
     with pytest.raises(TypeError, match="expected one of"):
         Judge(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rules", ["default", "strict", "sagemaker", ["plateau"], []])
+def test_a_record_says_how_it_was_judged(rules: Any) -> None:
+    named = Judge(rules).names
+    again = Judge.of(record(known=facts(rules=named)), silent)
+    expected = "default" if rules == [] else rules
+    assert again.names == Judge(expected).names
+
+
+def test_a_record_of_an_older_version_is_judged_by_the_default() -> None:
+    assert Judge.of(record_of([block()]), silent).names == ("default",)
+
+
+def test_a_rule_that_is_not_defined_here_is_told() -> None:
+    told: list[str] = []
+    run = record(known=facts(rules=("lopsided-layer", "plateau")))
+    judge = Judge.of(run, lambda code, error: told.append(f"{code}: {error}"))
+    assert judge.names == ("plateau",)
+    assert told == ["lopsided-layer: there is no such rule here"]
+
+
+def test_the_last_fit_of_a_run_says_how_it_is_judged() -> None:
+    later = facts(step=201, iterations=200, rules=("strict",))
+    assert Judge.of(record_of([facts(), block(), later]), silent).names == ("strict",)
 
 
 def test_a_rule_that_raises_is_told_once_and_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from tests.rules.records import LOST, NUM_STEPS, block, found, record, severities
 
@@ -30,3 +33,25 @@ def test_silent_where_the_rate_goes_up_and_down() -> None:
     waves = FALLING * (1 + 0.1 * np.sin(np.arange(NUM_STEPS)))[:, None]
     steps = block(effective_learning_rate=waves)
     assert found(record(steps, accuracy=LOST), "learning-rate-starved") == []
+
+
+def scheduled(rate: np.ndarray, accuracy: float = LOST) -> object:
+    steps = block(effective_learning_rate=rate[:, None])
+    return record(replace(steps, learning_rate=rate), accuracy=accuracy)
+
+
+def test_a_schedule_that_ends_long_before_the_run() -> None:
+    (finding,) = found(scheduled(np.geomspace(1.0, 1e-6, NUM_STEPS)), "learning-rate-starved")
+    assert finding.severity == "warning"
+    assert finding.evidence["by_half_of_the_schedule"] == pytest.approx(1e3, rel=0.1)
+    assert "schedule" in finding.advice
+
+
+def test_silent_where_a_schedule_ends_with_the_run() -> None:
+    cosine = 0.5 * (1 + np.cos(np.linspace(0, np.pi, NUM_STEPS)))
+    assert found(scheduled(cosine), "learning-rate-starved") == []
+
+
+def test_silent_where_the_rate_is_constant_or_not_known() -> None:
+    for rate in (0.1, np.nan):
+        assert found(scheduled(np.full(NUM_STEPS, rate)), "learning-rate-starved") == []

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from keras_l4.recorder.notes import EpochLogs
 from tests.rules.records import NUM_STEPS, block, facts, found, inputs, record, variables
 
 
@@ -39,6 +42,25 @@ def test_a_norm_that_overflows_is_told_apart() -> None:
     steps = replace(steps, values={**steps.values, "inf_count": zeros})
     (finding,) = found(record(steps), "nonfinite")
     assert (finding.severity, finding.title) == ("warning", "A gradient norm is beyond float32")
+
+
+def lost() -> Any:
+    steps = replace(block(), epochs=np.zeros(NUM_STEPS, int))
+    steps.loss[70:] = np.nan
+    return record(steps, EpochLogs(step=NUM_STEPS, epoch=0, logs={"loss": np.nan}))
+
+
+def test_a_loss_that_is_nan_though_no_gradient_is() -> None:
+    (finding,) = found(lost(), "nonfinite")
+    assert finding.title == "The loss is NaN or Inf, though every gradient is finite"
+    assert (finding.severity, finding.first_step, finding.last_step) == ("error", 71, NUM_STEPS)
+    assert json.loads(json.dumps(finding.evidence)) == {"epoch": 0, "loss": "nan"}
+
+
+def test_a_loss_that_is_nan_where_loss_scaling_skipped() -> None:
+    run = lost()
+    skipped = replace(run.block, skipped=np.arange(NUM_STEPS) == 80)
+    assert found(replace(run, block=skipped), "nonfinite") == []
 
 
 def test_silent_on_a_run_that_is_finite() -> None:

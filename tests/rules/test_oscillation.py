@@ -32,3 +32,11 @@ def test_silent_where_the_loss_falls_all_the_same() -> None:
 def test_parts_of_a_run_stand_for_epochs_where_there_are_few() -> None:
     loss = 1.0 + 0.3 * (np.arange(NUM_STEPS) // 10 % 2)
     assert len(found(record(block(loss=loss), accuracy=LOST), "oscillation")) == 1
+
+
+def test_parts_of_a_run_differ_by_their_batches() -> None:
+    noise = np.random.default_rng(0).exponential(1.0, 400)
+    quiet = record(block(num_steps=400, loss=noise), accuracy=0.9)
+    assert found(quiet, "oscillation") == []
+    swings = noise + 2.0 * (np.arange(400) // 20 % 2)
+    assert len(found(record(block(num_steps=400, loss=swings), accuracy=0.9), "oscillation")) == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from keras_l4.recorder.facts import ModelFacts
 from tests.rules.records import LOST, NUM_STEPS, block, facts, found, record
@@ -34,3 +35,9 @@ def test_zeros_that_grow_in_float16() -> None:
 def test_zeros_that_were_there_from_the_start_are_of_relu() -> None:
     steps = block(zero_fraction=0.9, subnormal_fraction=0.0)
     assert found(record(steps, half(), accuracy=LOST), "underflow") == []
+
+
+@pytest.mark.parametrize("quantity", ["zero_fraction", "subnormal_fraction"])
+def test_one_of_the_two_shares_is_enough(quantity: str) -> None:
+    steps = block(**{quantity: np.linspace(0.2, 0.9, NUM_STEPS)[:, None]})
+    assert len(found(record(steps, half(), accuracy=LOST), "underflow")) == 1

@@ -1,0 +1,36 @@
+"""Marks of answers: only what the loss asks for counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from keras_l4.callbacks._response import Question, response
+from keras_l4.callbacks._target_facts import target_facts
+
+pytestmark = pytest.mark.any_backend
+
+# Right, right, wrong, right; far from the targets all the same.
+ANSWERS = np.array([[5.0], [-3.0], [2.0], [0.2]])
+SIGNS = np.array([[1.0], [-1.0], [-1.0], [1.0]])
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+@pytest.mark.parametrize("targets", [SIGNS, (SIGNS + 1) / 2, SIGNS.astype(int)])
+def test_of_a_margin_the_sign_counts(loss: str, targets: np.ndarray) -> None:
+    marks = response(1, 0, (), ANSWERS, Question(targets, loss, from_logits=False))
+    assert (marks.accuracy, marks.majority) == (0.75, 0.5)
+    assert np.isnan([marks.explained, marks.crossentropy]).all()
+    facts = target_facts(targets, loss)
+    assert (facts.task, facts.num_classes, facts.majority) == ("binary", 2, 0.5)
+
+
+def test_of_real_targets_the_explained_variance_counts() -> None:
+    marks = response(1, 0, (), ANSWERS, Question(SIGNS, "mean_squared_error", from_logits=False))
+    assert marks.explained == 1 - (16 + 4 + 9 + 0.64) / 4
+
+
+def test_of_a_direction_the_length_does_not_count() -> None:
+    truth = np.random.default_rng(0).normal(size=(8, 3))
+    marks = response(1, 0, (), 9 * truth, Question(truth, "cosine_similarity", from_logits=False))
+    assert np.isnan(marks.explained)
