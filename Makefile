@@ -3,7 +3,7 @@
 # make check   lint, format, types, import contracts
 # make matrix  train with every optimizer in every mode, on each of BACKENDS
 # make diagnose  train programs with labels, and count how often the rules are right
-# make bench   measure what recording costs, on each of BACKENDS
+# make bench   measure what recording costs, on each of BACKENDS, and write bench-BACKEND.json
 
 PYTHON ?= python3
 BACKENDS ?= tensorflow jax
@@ -32,13 +32,14 @@ test-tensorflow test-jax test-torch: test-%: $(VENV)/.test $(VENV)/.%
 		$(if $(filter $*,$(firstword $(BACKENDS))),,-m "not any_backend")
 
 bench-tensorflow bench-jax bench-torch: bench-%: $(VENV)/.test $(VENV)/.%
-	KERAS_BACKEND=$* $(RUN) tests/benchmarks/bench.py
+	KERAS_BACKEND=$* $(RUN) tests/benchmarks/bench.py --json bench-$*.json
 
 matrix-tensorflow matrix-jax matrix-torch: matrix-%: $(VENV)/.test $(VENV)/.%
 	KERAS_BACKEND=$* $(RUN) tests/matrix/run.py
 
 diagnose: $(VENV)/.test $(VENV)/.tensorflow
 	KERAS_BACKEND=tensorflow $(RUN) tests/diagnosis/diagnose.py
+	KERAS_BACKEND=tensorflow $(RUN) tests/diagnosis/diagnose.py unseen
 
 check: $(VENV)/.test
 	$(RUN) -m ruff check .

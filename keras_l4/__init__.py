@@ -12,27 +12,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from keras_l4 import callbacks, optimizers
-    from keras_l4.callbacks import watch
+    from keras_l4 import callbacks, curvature, optimizers
+    from keras_l4.callbacks.watch import watch
+    from keras_l4.curvature import surfaces
     from keras_l4.events import Run, load
+    from keras_l4.forensics.replay import Replay, replay
     from keras_l4.recorder.block import StepBlock
 
 __version__ = "0.1.0"
 
-__all__ = ["Run", "StepBlock", "__version__", "callbacks", "load", "optimizers", "watch"]
+__all__ = [
+    "Replay",
+    "Run",
+    "StepBlock",
+    "__version__",
+    "callbacks",
+    "curvature",
+    "load",
+    "optimizers",
+    "replay",
+    "surfaces",
+    "watch",
+]
 
-_SUBMODULES = ("callbacks", "optimizers")
+_SUBMODULES = {
+    "callbacks": "keras_l4.callbacks",
+    "curvature": "keras_l4.curvature",
+    "optimizers": "keras_l4.optimizers",
+    "surfaces": "keras_l4.curvature.surfaces",
+}
 _HOMES = {
+    "Replay": "keras_l4.forensics.replay",
     "Run": "keras_l4.events",
     "StepBlock": "keras_l4.recorder.block",
     "load": "keras_l4.events",
+    "replay": "keras_l4.forensics.replay",
     "watch": "keras_l4.callbacks",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
-        return import_module(f"{__name__}.{name}")
+        return import_module(_SUBMODULES[name])
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

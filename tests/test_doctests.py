@@ -12,7 +12,7 @@ OTHER_BACKENDS = {"tensorflow", "jax", "torch"} - {os.environ["KERAS_BACKEND"]}
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((ROOT / "keras_l4").rglob("*.py"))
-    if path.stem not in OTHER_BACKENDS
+    if OTHER_BACKENDS.isdisjoint(path.stem.split("_"))
 ]
 
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE_FILES = {
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / "keras_l4").rglob("*")
-    if path.suffix in {".py", ".typed"}
+    if path.suffix in {".css", ".js", ".md", ".py", ".typed"}
 }
 
 

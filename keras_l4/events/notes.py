@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from tensorboard.compat.proto import summary_pb2
 
 from keras_l4.events.schema import FORMAT_VERSION, PLUGIN_NAME, check_version
-from keras_l4.events.tags import NoteKind
+from keras_l4.events.tags import CURVATURE, NoteKind, curvature
 from keras_l4.recorder.facts import ModelFacts
-from keras_l4.recorder.notes import EpochLogs, Note, Response
+from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Note, Response, SurfaceNote
 
 _T = TypeVar("_T")
 _CLASSES: dict[NoteKind, type[Note]] = {
     "facts": ModelFacts,
     "response": Response,
     "epoch_logs": EpochLogs,
+    "curvature": CurvatureNote,
+    "surface": SurfaceNote,
 }
 
 
@@ -30,6 +33,14 @@ def kind_of(note: Note) -> NoteKind:
 def event_step(note: Note) -> int:
     """The step of the event that holds `note`: the last one before it."""
     return note.step - 1 if isinstance(note, ModelFacts) else note.step
+
+
+def scalars(note: Note) -> dict[str, float]:
+    """Tag to number, of what the stock dashboards get of `note`; NaN is left out."""
+    if not isinstance(note, CurvatureNote):
+        return {}
+    numbers = {curvature(name): float(vars(note)[name]) for name in CURVATURE}
+    return {tag: number for tag, number in numbers.items() if math.isfinite(number)}
 
 
 def encode(note: Note) -> bytes:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from tensorboard.compat.proto import summary_pb2
+from tensorboard.plugins.image.metadata import create_summary_metadata
 
 from keras_l4.events.tags import Kind
 from keras_l4.recorder.block import Variable
@@ -23,7 +24,8 @@ class TagSchema:
 
     Attributes:
         kind: `"full"` `[rows, variables]`, `"layer"` `[rows, layers]`, `"index"` `[steps, 6]`
-            with `INDEX_COLUMNS`, or `"clock"` `[steps, 3]` with `CLOCK_COLUMNS`.
+            with `INDEX_COLUMNS`, `skipped` being 1 for loss scaling and 2 for steps that a
+            `FlightRecorder` held back, or `"clock"` `[steps, 3]` with `CLOCK_COLUMNS`.
         quantity: Its name, empty for `"index"` and `"clock"`.
         unit: Unit of the values, empty where there is none.
         pool: The rule that pools variables into layers, empty where there is none. With
@@ -89,4 +91,11 @@ def scalar_metadata() -> summary_pb2.SummaryMetadata:
     """Metadata of a scalar for the stock dashboards."""
     metadata = summary_pb2.SummaryMetadata(data_class=summary_pb2.DATA_CLASS_SCALAR)
     metadata.plugin_data.plugin_name = "scalars"
+    return metadata
+
+
+def image_metadata() -> summary_pb2.SummaryMetadata:
+    """Metadata of a picture for the stock Images tab."""
+    metadata: summary_pb2.SummaryMetadata = create_summary_metadata("", "")
+    metadata.data_class = summary_pb2.DATA_CLASS_BLOB_SEQUENCE
     return metadata

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 Kind = Literal["full", "layer", "index", "clock"]
-NoteKind = Literal["facts", "response", "epoch_logs"]
+NoteKind = Literal["facts", "response", "epoch_logs", "curvature", "surface"]
 
 SCALARS: Mapping[str, str] = MappingProxyType(
     {
@@ -20,6 +20,17 @@ SCALARS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Quantities that the stock dashboards get, with the tag of one layer or variable."""
+
+CURVATURE: tuple[str, ...] = (
+    "largest",
+    "smallest",
+    "trace",
+    "condition_number",
+    "sharpness",
+    "threshold",
+    "largest_stable_learning_rate",
+)
+"""What of a measured curvature the stock dashboards get."""
 
 GLOBAL_GRADIENT_NORM = "global/gradient_norm"
 GLOBAL_LEARNING_RATE = "global/learning_rate"
@@ -60,6 +71,18 @@ def note(kind: NoteKind, segment: int) -> str:
     """
     return f"notes/{kind}/{segment:012d}"
 
+
+def curvature(name: str) -> str:
+    """Tag of a number of `CURVATURE`.
+
+    >>> curvature("largest")
+    'curvature/largest'
+    """
+    return f"curvature/{name}"
+
+
+SURFACE = "curvature/surface"
+"""Tag of the picture of a slice of the loss surface."""
 
 FINDINGS = "findings"
 """Tag of the findings, as text for TensorBoard."""

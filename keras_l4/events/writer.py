@@ -8,23 +8,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
 
 import numpy as np
 from tensorboard.compat.proto import event_pb2, summary_pb2
-from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from keras_l4.events import notes, tags
 from keras_l4.events.eventfile import EventFile
-from keras_l4.events.record import float32, is_implied, tag_of, to_tensors
+from keras_l4.events.pictures import pictures
+from keras_l4.events.record import is_implied, tag_of, to_tensors
 from keras_l4.events.scalars import Scalars
-from keras_l4.events.schema import record_metadata, scalar_metadata
+from keras_l4.events.schema import record_metadata
+from keras_l4.events.values import Value, histogram_value, image_values, scalar_values
 from keras_l4.recorder.block import By, StepBlock, Variable
 from keras_l4.recorder.notes import Note
-
-Value: TypeAlias = summary_pb2.Summary.Value
 
 
 class BlockWriter:
@@ -80,7 +78,7 @@ class BlockWriter:
         self._segment = self._segment or int(block.steps[0])
         values: dict[int, list[Value]] = defaultdict(list)
         for step, scalars in self._scalars.pick(block).items():
-            values[step] += _scalar_values(scalars)
+            values[step] += scalar_values(scalars)
         values[int(block.steps[-1])] += self._record(block)
         self._append(values)
 
@@ -100,7 +98,7 @@ class BlockWriter:
                 f"step={step}: steps up to {self._last_step} are written already, and "
                 "TensorBoard loses events whose step goes back."
             )
-        self._append({step: [_histogram_value(tag, v) for tag, v in histograms.items()]})
+        self._append({step: [histogram_value(tag, v) for tag, v in histograms.items()]})
 
     def write_note(self, note: Note) -> None:
         """Appends a note; the blocks up to its step have to be written first.
@@ -115,7 +113,8 @@ class BlockWriter:
         value = Value(
             tag=tags.note(kind, self._segment), metadata=notes.metadata(kind), tensor=tensor
         )
-        self._append({max(step, self._last_step): [value]})
+        values = [value, *scalar_values(notes.scalars(note)), *image_values(pictures(note))]
+        self._append({max(step, self._last_step): values})
 
     def write_findings(self, markdown: str) -> None:
         """Appends the findings by now, for TensorBoard's Text tab.
@@ -132,7 +131,7 @@ class BlockWriter:
         rest = self._scalars.take_rest()
         try:
             if rest:
-                self._append({self._last_step: _scalar_values(rest)})
+                self._append({self._last_step: scalar_values(rest)})
         finally:
             self._file.close()
 
@@ -172,22 +171,3 @@ class BlockWriter:
         self._file.append(events)
         self._described = described
         self._last_step = max(values)
-
-
-def _scalar_values(scalars: Mapping[str, float]) -> list[Value]:
-    metadata = scalar_metadata()
-    return [
-        Value(tag=tag, metadata=metadata, tensor=make_tensor_proto(float32(number)))
-        for tag, number in scalars.items()
-    ]
-
-
-def _histogram_value(tag: str, values: np.ndarray) -> Value:
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"histogram {tag!r}: {np.count_nonzero(~np.isfinite(values))} of {values.size} "
-            "values are not finite. Leave them out, and count them instead."
-        )
-    (value,) = histogram_pb(tag, values).value
-    value.metadata.data_class = summary_pb2.DATA_CLASS_TENSOR
-    return value

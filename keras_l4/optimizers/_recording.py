@@ -44,7 +44,7 @@ class Recording(backend.SumsOnce):
         self._settings = settings
         self._recorder = recorder
         if recorder is not None:
-            recorder.moments.look_up()
+            recorder.resume()
         elif self.built:
             self._get_ready(self._trainable_variables)
 

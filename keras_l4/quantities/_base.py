@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from keras import ops
+from keras_l4 import backend
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +88,7 @@ class Folded(Measured):
         """What is folded: a mask to be counted, or numbers, in the shape of `x`."""
 
     def measure(self, step: Step) -> Any:
-        return ops.stack(step.folded(self))
+        return backend.row(step.folded(self), "float32" if self.dtype == "float" else "int32")
 
 
 class Derived(Quantity):

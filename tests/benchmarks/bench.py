@@ -22,7 +22,7 @@ from ratios import Result
 from table import report
 
 BACKENDS = ("tensorflow", "jax", "torch")
-FULL = {"pairs": 7, "seconds": 0.75, "min_steps": 100}
+FULL = {"pairs": 7, "seconds": 2.0, "min_steps": 100}
 QUICK = {"pairs": 3, "seconds": 0.3, "min_steps": 30}
 
 

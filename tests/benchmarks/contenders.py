@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
-from promise import BASELINE, CONTROL, SUBJECT
+from promise import BASELINE, CONTROL, SUBJECT, UNJUDGED
 
 Callbacks = list[keras.callbacks.Callback]
 
@@ -22,8 +24,8 @@ def no_callbacks(_log_dir: Path) -> Callbacks:
     return []
 
 
-def training_diagnostics(log_dir: Path) -> Callbacks:
-    """keras_l4 with its default settings."""
+def training_diagnostics(log_dir: Path, **options: Any) -> Callbacks:
+    """keras_l4, by default with its default settings."""
     try:
         from keras_l4.callbacks import TrainingDiagnostics
     except ImportError as error:
@@ -31,7 +33,14 @@ def training_diagnostics(log_dir: Path) -> Callbacks:
             f"The contender '{SUBJECT}' needs keras_l4.callbacks.TrainingDiagnostics, which could "
             f"not be imported ({error}). Install the repository first: pip install -e ."
         ) from error
-    return [TrainingDiagnostics(str(log_dir))]
+    return [TrainingDiagnostics(str(log_dir), verbose=0, **options)]
+
+
+def flight_recorder(log_dir: Path, **options: Any) -> Callbacks:
+    """What it takes to run the last steps again."""
+    from keras_l4.callbacks import FlightRecorder
+
+    return [FlightRecorder(str(log_dir), verbose=0, **options)]
 
 
 @dataclass(frozen=True)
@@ -58,13 +67,20 @@ ESSENTIAL = [
     Contender(BASELINE),
     Contender(CONTROL),
     Contender(SUBJECT, callbacks=training_diagnostics, record="diagnostics"),
+    Contender(UNJUDGED, callbacks=partial(training_diagnostics, rules=None), record="diagnostics"),
+]
+
+
+RECORDERS = [
+    Contender("FlightRecorder", callbacks=flight_recorder),
+    Contender("FlightRecorder, skip", callbacks=partial(flight_recorder, on_nonfinite="skip")),
 ]
 
 
 def alternatives() -> list[Contender]:
-    """What the active backend offers today."""
+    """Flight recorders, and what the active backend offers today."""
     if keras.backend.backend() != "tensorflow":
-        return []
+        return RECORDERS
     import tensorflow_alternatives
 
-    return tensorflow_alternatives.ALTERNATIVES
+    return RECORDERS + tensorflow_alternatives.ALTERNATIVES

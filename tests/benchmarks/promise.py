@@ -5,6 +5,7 @@ from __future__ import annotations
 BASELINE = "stock"
 CONTROL = "stock again"
 SUBJECT = "keras_l4"
+UNJUDGED = "keras_l4, rules=None"
 
 # Wall time per step with keras_l4 at default settings, relative to stock Keras.
 BUDGETS = {

@@ -55,6 +55,7 @@ def _make_block(
         learning_rate=np.full(num_steps, 1e-3),
         loss_scale=np.ones(num_steps),
         skipped=np.isin(steps, skipped),
+        held=np.zeros(len(steps), bool),
         loss=np.where(steps % 2 == 0, rng.random(num_steps), np.nan),
         sampled=sampled,
         values={

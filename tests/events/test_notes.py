@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 from keras_l4.events import BlockWriter, load, notes
 from keras_l4.recorder.block import StepBlock
 from keras_l4.recorder.notes import EpochLogs
+from tests.rules.curvatures import BOWL, HEALTHY
 from tests.rules.records import block, epochs, facts, response
 
 NOTES = [facts(), response(0, 0.5), *epochs([0.5, 0.9]), response(20, 0.9)]
+ALL = [*NOTES, replace(HEALTHY, condition_number=float("nan")), BOWL]
 
 
-@pytest.mark.parametrize("note", NOTES, ids=lambda note: type(note).__name__)
+@pytest.mark.parametrize("note", ALL, ids=lambda note: type(note).__name__)
 def test_round_trip(note: Any) -> None:
     again = notes.decode(notes.kind_of(note), notes.encode(note))
     assert repr(again) == repr(note)  # NaN is not equal to itself.

@@ -55,6 +55,7 @@ def step_blocks(draw, variables, sampled_quantities, steps):
 
     counts = st.one_of(st.just(0), st.integers(0, 2**31 - 1))
     num = len(variables)
+    skipped = column(bool, st.booleans())
     return StepBlock(
         optimizer="adam",
         variables=variables,
@@ -64,7 +65,8 @@ def step_blocks(draw, variables, sampled_quantities, steps):
         batches=column(np.int64, st.integers(0, 2**40)),
         learning_rate=column(np.float64, st.floats()),
         loss_scale=column(np.float64, st.floats()),
-        skipped=column(bool, st.booleans()),
+        skipped=skipped,
+        held=skipped & column(bool, st.booleans()),
         loss=column(np.float64, st.floats()),
         sampled=is_sampled,
         values={q: values(q, num, np.float32, numbers) for q in FLOATS}

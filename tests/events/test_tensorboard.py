@@ -8,6 +8,7 @@ import time
 import urllib.parse
 import urllib.request
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from tensorboard.backend.event_processing.data_provider import MultiplexerDataPr
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 
 from keras_l4.events import BlockWriter, load, schema
+from keras_l4.events.pictures import surface_picture
+from tests.rules.curvatures import BOWL
 
 pytestmark = pytest.mark.any_backend
 
@@ -30,6 +33,7 @@ def log_dir(tmp_path, make_block):
             for size in sizes:
                 writer.write(make_block(first, size, counts={(first + 4, 0): (2, 1)}))
                 first += size
+            writer.write_note(replace(BOWL, step=first - 1))
             writer.write_histograms(first - 1, {"weights/mlp/dense": np.linspace(-1, 1, 50)})
     return tmp_path
 
@@ -82,7 +86,8 @@ def test_full_record(provider, log_dir):
     tags = provider.list_tensors(context.RequestContext(), **ASK, plugin_name=schema.PLUGIN_NAME)[
         "diagnostics"
     ]
-    assert {schema.decode(tag.plugin_content).segment for tag in tags.values()} == {1, 101}
+    blocks = [tag for name, tag in tags.items() if not name.startswith("notes/")]
+    assert {schema.decode(tag.plugin_content).segment for tag in blocks} == {1, 101}
     found = provider.read_tensors(
         context.RequestContext(), **ASK, plugin_name=schema.PLUGIN_NAME, downsample=1000
     )["diagnostics"]["full/gradient_norm/000000000001"]
@@ -150,3 +155,9 @@ def test_real_tensorboard(log_dir, load_fast):
             address, "data/plugin/histograms/histograms", run="diagnostics", tag="weights/mlp/dense"
         )
         assert [step for _, step, _ in histograms] == [100, 200]
+        question = {"tag": "curvature/surface", "run": "diagnostics", "sample": 0}
+        images = ask(address, "data/plugin/images/images", **question)
+        assert [image["step"] for image in images] == [100, 200]
+        shown = f"{address}data/plugin/images/individualImage?{images[0]['query']}"
+        with urllib.request.urlopen(shown, timeout=20) as answer:
+            assert answer.read() == surface_picture(replace(BOWL, step=100)).png

@@ -183,7 +183,7 @@ one = np.ones(1)
 block = StepBlock(
     optimizer="sgd", variables=(Variable("a/w", "a", (2,), "float32"),), steps=one.astype(int),
     iterations=one, epochs=one, batches=one, learning_rate=one, loss_scale=one, loss=one,
-    skipped=one < 0, sampled=one > 0, values={{"gradient_norm": one[:, None]}},
+    skipped=one < 0, held=one < 0, sampled=one > 0, values={{"gradient_norm": one[:, None]}},
     pools={{"gradient_norm": "norm"}})
 writer = BlockWriter({str(tmp_path)!r})
 writer.write(block)

@@ -9,6 +9,8 @@ from matplotlib import image
 
 import keras_l4
 
+pytestmark = pytest.mark.any_backend
+
 
 def test_four_runs_and_a_picture(
     example: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -38,6 +38,14 @@ def optimizers_of(mode: str, backend: str) -> list[str]:
 
 def part_of(mode: str, backend: str) -> list[str]:
     """A third of them, another on each backend, so that together they are all."""
+    of = {name: _third(mode, name) for name in BACKENDS}
+    for dear in MODES[mode].dear_on:
+        of["tensorflow"] += of[dear][1:]
+        of[dear] = of[dear][:1]
+    return of[backend]
+
+
+def _third(mode: str, backend: str) -> list[str]:
     shift = list(MODES).index(mode) - list(BACKENDS).index(backend)
     return [o for j, o in enumerate(optimizers_of(mode, backend)) if (shift + j) % 3 == 0]
 

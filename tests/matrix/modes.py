@@ -35,6 +35,7 @@ class Mode:
         rtol: Tolerance of gradient norms, where the arithmetic is not float32's.
         slow_on: Backends on which a cell takes a minute, so that it is done for a few optimizers
             only, and by `make matrix` only.
+        dear_on: Backends that leave all cells but one to TensorFlow, in the tests.
     """
 
     says: str
@@ -50,6 +51,7 @@ class Mode:
     num_outputs: int = 1
     rtol: float = 1e-5
     slow_on: tuple[str, ...] = ()
+    dear_on: tuple[str, ...] = ()
 
     @property
     def steps_per_execution(self) -> int:
@@ -61,6 +63,8 @@ def _executions(steps: int) -> Mode:
         f"`steps_per_execution={steps}`",
         compiled=_GRAPH | {"steps_per_execution": steps},
         num_batches=9,
+        # JAX unrolls them.
+        dear_on=("jax",),
     )
 
 
@@ -89,7 +93,8 @@ def _callable() -> float:
 
 
 MODES = {
-    "graph": Mode("graph, without XLA", compiled=_GRAPH),
+    # JAX runs that operation by operation.
+    "graph": Mode("graph, without XLA", compiled=_GRAPH, dear_on=("jax",)),
     "jit": Mode("`jit_compile=True`", compiled={"jit_compile": True}, slow_on=("torch",)),
     "eager": Mode("`run_eagerly=True`", compiled={"run_eagerly": True}, slow_on=("jax",)),
     "execution-2": _executions(2),
