@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ from keras_l4 import backend
 from keras_l4.callbacks._target_facts import target_facts
 from keras_l4.recorder.facts import InputFacts, TargetFacts
 
+NAN = float("nan")
 _SAMPLE_ROWS = 1024
 _TARGET_ROWS = 4096
 _BATCH_ROWS = 128
@@ -27,11 +28,14 @@ class Data:
             would be consumed, or their random state moved, by a look.
         y: Array, or None.
         batch_size: Examples of a batch; 0 if not known.
+        weighted: Whether some examples count for more than others in training. How well a
+            constant does by that measure is not known.
     """
 
     x: Any = None
     y: Any = None
     batch_size: int = 0
+    weighted: bool = False
 
     @classmethod
     def of_fit(cls) -> Data:
@@ -40,7 +44,13 @@ class Data:
         x, y = given.get("x"), given.get("y")
         if x is None or not all(map(_is_array, keras.tree.flatten(x))):
             return cls()
-        return cls(x, y if _is_array(y) else None, given.get("batch_size") or 32)
+        weights = (given.get("class_weight"), given.get("sample_weight"))
+        return cls(
+            x=x,
+            y=y if _is_array(y) else None,
+            batch_size=given.get("batch_size") or 32,
+            weighted=any(weight is not None for weight in weights),
+        )
 
     @property
     def num_examples(self) -> int:
@@ -73,7 +83,10 @@ class Data:
         if self.y is None:
             return None
         sample = _rows(self.y, _TARGET_ROWS)
-        return target_facts(sample, loss) if sample.dtype.kind in "fiub" else None
+        if sample.dtype.kind not in "fiub":
+            return None
+        facts = target_facts(sample, loss)
+        return replace(facts, majority=NAN, trivial_loss=NAN) if self.weighted else facts
 
 
 def _is_array(x: Any) -> bool:

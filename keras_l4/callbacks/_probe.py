@@ -35,7 +35,8 @@ class Probe:
     def __init__(self, model: Any, data: Data, facts: ModelFacts) -> None:
         self._model = model
         self._facts = facts
-        self._x, self._y = data.batch()
+        self._x, targets = data.batch()
+        self._y = None if data.weighted else targets
         takes = inspect.signature(model.call).parameters
         self._mode = {"training": False} if "training" in takes else {}
 

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_l4.callbacks._layer_response import variation
-from keras_l4.callbacks._target_facts import MARGIN_LOSSES, task_of
+from keras_l4.callbacks._target_facts import (
+    KNOWN_LOSSES,
+    MARGIN_LOSSES,
+    ROBUST_LOSSES,
+    task_of,
+)
 from keras_l4.recorder.notes import LayerResponse, Response
 
 NAN = float("nan")
@@ -70,25 +75,24 @@ def _marks(outputs: np.ndarray, question: Question) -> _Marks:
     targets = question.targets
     if targets is None or outputs.ndim not in (1, 2) or len(targets) != len(outputs):
         return _Marks()
-    if not np.isfinite(outputs).all():
+    if not np.isfinite(outputs).all() or question.loss not in KNOWN_LOSSES:
         return _Marks()
     answers = outputs.reshape(len(outputs), -1)
     rows = targets.reshape(len(targets), -1)
     task = task_of(rows, question.loss)
-    if question.loss == "cosine_similarity":
-        # It leaves the length of an answer free.
-        return _Marks()
     if task == "real":
-        return _Marks(explained=_explained(answers, rows.astype(np.float64)))
+        robust = question.loss in ROBUST_LOSSES
+        return _Marks(explained=_explained(answers, rows.astype(np.float64), robust))
     return _Marks() if task == "multi-label" else _classes(answers, rows, question)
 
 
-def _explained(answers: np.ndarray, truth: np.ndarray) -> float:
+def _explained(answers: np.ndarray, truth: np.ndarray, robust: bool) -> float:
     if answers.shape != truth.shape or not truth.size:
         return NAN
-    spread = np.square(truth - truth.mean(axis=0)).sum()
+    middle, total = (np.median, np.median) if robust else (np.mean, np.sum)
     with np.errstate(over="ignore"):
-        residual = np.square(answers - truth).sum()
+        spread = total(np.square(truth - middle(truth, axis=0)))
+        residual = total(np.square(answers - truth))
     return float(1 - residual / spread) if spread else NAN
 
 

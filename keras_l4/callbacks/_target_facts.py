@@ -8,6 +8,27 @@ from keras_l4.recorder.facts import TargetFacts, Task
 
 # Signs of the answers are compared with those of the targets; Keras takes 0 for -1.
 MARGIN_LOSSES = ("hinge", "squared_hinge")
+# A few targets that are far off shall not count for more than others.
+ROBUST_LOSSES = ("huber", "log_cosh", "mean_absolute_error")
+# Those of Keras that are lowest where the answer is the target, or its probability. What another
+# loss makes of its targets, only its author knows.
+KNOWN_LOSSES = (
+    *MARGIN_LOSSES,
+    *ROBUST_LOSSES,
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
+    "categorical_hinge",
+    "k_l_divergence",
+    "kl_divergence",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "sparse_categorical_crossentropy",
+)
 
 
 def target_facts(sample: np.ndarray, loss: str) -> TargetFacts:

@@ -54,7 +54,8 @@ class Response:
         crossentropy: Mean −log probability of the right answer, where the output is
             probabilities (or logits, if the loss says so) of classes; else NaN.
         entropy: That of the best constant prediction for the batch; else NaN.
-        explained: 1 − residual by variance of the targets, for real targets; else NaN.
+        explained: 1 − residual by variance of the targets, for real targets, or by median squares
+            where the loss is a robust one; else NaN.
         num_answers: Number of different predicted classes; 0 for real targets.
         output_minimum, output_maximum: Of the model's output.
         output_variation: Largest spread of an output over the examples, relative to its magnitude.

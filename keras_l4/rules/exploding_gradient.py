@@ -69,8 +69,9 @@ def _loss_rose(run: Evidence) -> bool:
         return True
     if len(losses) < 2:
         return False
-    end = float(np.median(late(losses)))
-    return abs(end) > _RISE * max(abs(float(losses[0])), 1e-12)
+    start, end = float(losses[0]), float(np.median(late(losses)))
+    # A loss may be negative: one that falls far below 0 did not rise.
+    return end - start > (_RISE - 1) * max(abs(start), 1e-12)
 
 
 def _at_once(run: Evidence) -> Finding | None:

@@ -58,7 +58,7 @@ class LearningRateStarved(Rule):
                 "skill": skill(run),
             },
             explanation=f"The effective learning rate of {run.variables[run.kernels[worst]].path} "
-            f"fell {decay[worst]:.2g}-fold and never rises again, while its gradient is alive.",
+            f"fell {_how_far(decay[worst])} and never rises again, while its gradient is alive.",
             advice="Use a slower schedule."
             if _of_schedule(run) > _DECAY
             else "Use RMSprop or Adam, whose memory is finite, or a higher learning rate.",
@@ -75,10 +75,16 @@ def _decay(run: Evidence) -> np.ndarray:
 
 
 def _of_schedule(run: Evidence) -> float:
-    """How far the nominal rate fell by half of the run, 1 if it rose."""
+    """How far the nominal rate fell by half of the run: 1 if it rose, Inf if nothing is left."""
     rate = run.record.block.learning_rate
-    half = rate[len(rate) // 2]
-    return float(rate[0] / half) if half > 0 and _never_rises(rate[:, None]) else 1.0
+    if not _never_rises(rate[:, None]):
+        return 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.nan_to_num(rate[0] / rate[len(rate) // 2], nan=1.0, posinf=np.inf))
+
+
+def _how_far(decay: float) -> str:
+    return f"{decay:.2g}-fold" if np.isfinite(decay) else "to 0"
 
 
 def _never_rises(rates: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ class Oscillation(Rule):
         if run.spoiled_at is not None or len(later) < 4 or not losses[0]:
             return
         ups, downs = ups_and_downs(later)
-        share = (ups / (len(later) - 1) - noise) / _reference(run, losses)
+        share = (min(map(_mean_rise, (later, _end_of(losses)))) - noise) / _reference(run, losses)
         if ups < 0.5 * downs or share < _LEAST:
             return
         short = falls_short(run) or share >= 3 * _LEAST
@@ -64,6 +64,15 @@ class Oscillation(Rule):
             f"{downs:.3g} in all: most of what is gained is lost again.",
             advice="Lower the learning rate, or let a schedule do it; try larger batches.",
         )
+
+
+def _end_of(losses: np.ndarray) -> np.ndarray:
+    """The last third; of few losses, four."""
+    return losses[-max(4, len(losses) // 3) :]
+
+
+def _mean_rise(losses: np.ndarray) -> float:
+    return ups_and_downs(losses)[0] / (len(losses) - 1)
 
 
 def _reference(run: Evidence, losses: np.ndarray) -> float:

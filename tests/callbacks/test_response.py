@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+import keras
 import numpy as np
 import pytest
 
 from keras_l4.callbacks._response import Question, response
-from keras_l4.callbacks._target_facts import target_facts
+from keras_l4.callbacks._target_facts import KNOWN_LOSSES, target_facts
 
 pytestmark = pytest.mark.any_backend
 
@@ -34,3 +37,29 @@ def test_of_a_direction_the_length_does_not_count() -> None:
     truth = np.random.default_rng(0).normal(size=(8, 3))
     marks = response(1, 0, (), 9 * truth, Question(truth, "cosine_similarity", from_logits=False))
     assert np.isnan(marks.explained)
+
+
+def test_what_a_loss_of_the_users_own_wants_is_not_known() -> None:
+    """A contrastive one: targets say whether two are the same, answers how far they are apart."""
+    apart = np.array([[0.1], [2.0], [0.2], [1.5]])
+    marks = response(1, 0, (), apart, Question(1 - SIGNS.clip(0), "contrastive", from_logits=False))
+    assert np.isnan([marks.accuracy, marks.majority, marks.explained]).all()
+
+
+@pytest.mark.parametrize("loss", ["huber", "log_cosh", "mean_absolute_error"])
+def test_gross_errors_do_not_count_for_more_where_the_loss_shrugs_at_them(loss: str) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(100, 1))
+    answers = truth + 0.1 * rng.normal(size=(100, 1))
+    truth[::25] += 500.0
+
+    def explained(loss: str) -> float:
+        return response(1, 0, (), answers, Question(truth, loss, from_logits=False)).explained
+
+    assert explained(loss) == pytest.approx(0.99, abs=0.01)
+    assert explained("mean_squared_error") < 0.1
+
+
+def test_the_known_losses_are_of_keras() -> None:
+    classes = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in dir(keras.losses)}
+    assert set(KNOWN_LOSSES) <= classes | set(dir(keras.losses))

@@ -26,6 +26,8 @@ def test_growth_that_ends_in_nan() -> None:
 
 def test_a_gradient_that_grows_while_the_loss_falls_is_learning() -> None:
     assert found(record(block(gradient=GROWING)), "exploding-gradient") == []
+    density = block(gradient=GROWING, loss=np.linspace(0.2, -5.0, NUM_STEPS))
+    assert found(record(density), "exploding-gradient") == []
 
 
 def test_a_signal_that_overflows_before_training() -> None:

@@ -47,11 +47,20 @@ def test_a_schedule_that_ends_long_before_the_run() -> None:
     assert "schedule" in finding.advice
 
 
+def test_a_schedule_that_leaves_nothing() -> None:
+    """A cosine over half of the steps, after which Keras keeps the rate at exactly 0."""
+    cosine = 0.5 * (1 + np.cos(np.minimum(np.linspace(0, 2.5 * np.pi, NUM_STEPS), np.pi)))
+    (finding,) = found(scheduled(cosine), "learning-rate-starved")
+    assert finding.severity == "warning"
+    assert finding.evidence["by_half_of_the_schedule"] == np.inf
+    assert "fell to 0 and" in finding.explanation
+
+
 def test_silent_where_a_schedule_ends_with_the_run() -> None:
     cosine = 0.5 * (1 + np.cos(np.linspace(0, np.pi, NUM_STEPS)))
     assert found(scheduled(cosine), "learning-rate-starved") == []
 
 
 def test_silent_where_the_rate_is_constant_or_not_known() -> None:
-    for rate in (0.1, np.nan):
+    for rate in (0.1, 0.0, np.nan):
         assert found(scheduled(np.full(NUM_STEPS, rate)), "learning-rate-starved") == []

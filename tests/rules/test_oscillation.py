@@ -29,6 +29,15 @@ def test_silent_where_the_loss_falls_all_the_same() -> None:
     assert found(record(shown=epochs(np.full(20, 0.9), losses)), "oscillation") == []
 
 
+def test_silent_where_it_rang_and_settled() -> None:
+    """What momentum does to a bowl."""
+    times = np.arange(40)
+    losses = 0.5 + 10.0 * np.exp(-times / 6) * (1 + np.cos(times * np.pi / 3))
+    assert (
+        found(record(accuracy=LOST, shown=epochs(np.full(40, LOST), losses)), "oscillation") == []
+    )
+
+
 def test_parts_of_a_run_stand_for_epochs_where_there_are_few() -> None:
     loss = 1.0 + 0.3 * (np.arange(NUM_STEPS) // 10 % 2)
     assert len(found(record(block(loss=loss), accuracy=LOST), "oscillation")) == 1
