@@ -14,6 +14,7 @@ from keras_l4.recorder.nonfinite import NonFinite
 from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Response
 
 _WINDOWS = 20
+_TINY = np.finfo(np.float64).tiny
 _PASS_ON = {"Dropout", "Flatten", "Reshape", "Permute", "SpatialDropout1D", "SpatialDropout2D"}
 
 
@@ -87,8 +88,9 @@ class Evidence:
     @cached_property
     def kernels(self) -> np.ndarray:
         """`int64[kernels]`: positions of the variables that connect units."""
-        ranks = [len(variable.shape) for variable in self.variables]
-        return np.flatnonzero(np.array(ranks) >= 2)
+        # The bias of a GRU has two rows.
+        connect = [len(v.shape) >= 2 and not v.path.endswith("bias") for v in self.variables]
+        return np.flatnonzero(connect)
 
     def layers_of(self, positions: Sequence[int] | np.ndarray) -> tuple[str, ...]:
         """Layers of the variables at these positions."""
@@ -129,9 +131,13 @@ class Evidence:
     def travel(self) -> np.ndarray:
         """`float64[variables]`: length of the way of the weights, in units of their norm.
 
-        The sum of update ratios over all steps, from the sampled ones.
+        The sum of update ratios over all steps, from the sampled ones; of weights that shrank, in
+        units of their first norm, since near 0 each step is far.
         """
         steps, ratios = self.steps_of("update_ratio"), self.values("update_ratio")
+        norms = self.values("weight_norm")
+        if len(norms) == len(ratios):
+            ratios = ratios * np.fmin(1, norms / np.fmax(norms[:1], _TINY))
         return np.array([self._way(steps, column) for column in ratios.T])
 
     def _way(self, steps: np.ndarray, ratios: np.ndarray) -> float:

@@ -21,8 +21,9 @@ class Underflow(Rule):
     What it does: (1) updates that are exactly 0 at most of the looks, though the gradient and the
         learning rate are not: fl(w + Δ) = w in the variable's dtype. (2) In layers that compute in
         float16: the share of the gradient's elements that are zero or subnormal grew by more
-        than half over that of the first steps, so that it is no matter of relu. The latter is a
-        warning where the model falls short of half of what could be learned.
+        than half over that of the first steps, or is 1 in all of them, so that it is no matter
+        of relu. The latter is a warning where the model falls short of half of what could be
+        learned.
     Why it is bad: what underflows is lost, and the layer stops learning.
     What to do: float32 variables; loss scaling, or "mixed_bfloat16"; a higher learning rate.
     When it is wrong: a model that has converged has zero gradients, too, but it has learned.
@@ -61,19 +62,22 @@ def _swallowed(run: Evidence) -> np.ndarray:
 
 
 def _lost(run: Evidence) -> np.ndarray:
-    half = {
-        layer.name
-        for layer in (run.facts.layers if run.facts else ())
-        if layer.compute_dtype == "float16"
-    }
+    half = _in_half(run)
     recorded = [v for v in map(run.values, ("zero_fraction", "subnormal_fraction")) if len(v) >= 4]
-    if not half or not recorded:
+    if not len(half) or not recorded:
         return np.empty(0, int)
-    shares = np.sum(np.nan_to_num(recorded), axis=0)
+    shares = np.sum(np.nan_to_num(recorded), axis=0)[:, half]
     grew = median(late(shares)) - median(early(shares))
-    return np.array(
-        [i for i in np.flatnonzero(grew > _SHARE) if run.variables[i].layer in half], int
-    )
+    # No activation stands behind the last bias: at most steps it has a gradient.
+    nothing_left = median(shares).min() == 1
+    return half if nothing_left else half[grew > _SHARE]
+
+
+def _in_half(run: Evidence) -> np.ndarray:
+    """Positions of the variables of layers that compute in float16."""
+    layers = run.facts.layers if run.facts else ()
+    names = {layer.name for layer in layers if layer.compute_dtype == "float16"}
+    return np.flatnonzero([variable.layer in names for variable in run.variables])
 
 
 def _finding(run: Evidence, positions: np.ndarray, kind: str, severity: str) -> Finding:
@@ -81,8 +85,8 @@ def _finding(run: Evidence, positions: np.ndarray, kind: str, severity: str) -> 
     what = {
         "swallowed": f"The updates of {first.path} are too small to change it: in {first.dtype} "
         "the sum is rounded to the old weight.",
-        "flushed": f"More than half of the gradient of {first.path} became zero or subnormal in "
-        "float16 since the first steps.",
+        "flushed": f"More than half of the gradient of {first.path} is zero or subnormal in "
+        "float16, and was not in the first steps, or nothing is left of any.",
     }[kind]
     return Finding(
         code="underflow",

@@ -25,8 +25,8 @@ class UnscaledInputs(Rule):
     """Inputs whose scale makes the first layer ill-conditioned.
 
     What it does: looks at a sample of the inputs. A feature of more than 10 in root mean square,
-        one of more than √10 that is a hundred times larger than another, or none above 0.01, is a
-        smell; it becomes a warning where the model falls short of half of what could be learned,
+        one of more than √10 that is a hundred times larger than another, any that is ten thousand
+        times larger (pixels that are seldom lit may be thousands), or none above 0.01, is a smell; it becomes a warning where the model falls short of half of what could be learned,
         or of three quarters while most of the first activations pass no gradient. Inputs that go
         into an embedding, or are normalized by the first layer, are left out.
     Why it is bad: initializers, learning rates and activations are made for inputs of about 1.
@@ -45,7 +45,8 @@ class UnscaledInputs(Rule):
         if inputs is None or _normalized(run):
             return
         large = inputs.scale > _SCALE
-        uneven = inputs.feature_ratio > _RATIO and inputs.scale > _SCALE**0.5
+        ratio = inputs.feature_ratio
+        uneven = ratio > _RATIO**2 or (ratio > _RATIO and inputs.scale > _SCALE**0.5)
         small = inputs.scale < 1 / _RATIO
         if not (large or uneven or small):
             return

@@ -32,7 +32,7 @@ def test_silent_where_the_loss_falls_all_the_same() -> None:
 def test_silent_where_it_rang_and_settled() -> None:
     """What momentum does to a bowl."""
     times = np.arange(40)
-    losses = 0.5 + 10.0 * np.exp(-times / 6) * (1 + np.cos(times * np.pi / 3))
+    losses = 0.5 + 3.0 * np.exp(-times / 6) * (1 + np.cos(times * np.pi / 2))
     assert (
         found(record(accuracy=LOST, shown=epochs(np.full(40, LOST), losses)), "oscillation") == []
     )

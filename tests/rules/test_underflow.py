@@ -37,6 +37,14 @@ def test_zeros_that_were_there_from_the_start_are_of_relu() -> None:
     assert found(record(steps, half(), accuracy=LOST), "underflow") == []
 
 
+def test_a_gradient_of_which_nothing_is_left_in_any_layer() -> None:
+    """A loss of millionths, without loss scaling."""
+    steps = block(gradient=0.0, update_norm=0.0, zero_fraction=1.0)
+    (finding,) = found(record(steps, half(), accuracy=LOST), "underflow")
+    assert (finding.evidence["kind"], finding.severity) == ("flushed", "warning")
+    assert found(record(steps, accuracy=LOST), "underflow") == []
+
+
 @pytest.mark.parametrize("quantity", ["zero_fraction", "subnormal_fraction"])
 def test_one_of_the_two_shares_is_enough(quantity: str) -> None:
     steps = block(**{quantity: np.linspace(0.2, 0.9, NUM_STEPS)[:, None]})

@@ -11,7 +11,13 @@ LARGE = {"scale": 150.0, "maximum": 255.0}
 
 
 @pytest.mark.parametrize(
-    "changes", [LARGE, {"scale": 5.0, "feature_ratio": 500.0}, {"scale": 1e-3}]
+    "changes",
+    [
+        LARGE,
+        {"scale": 5.0, "feature_ratio": 500.0},
+        {"scale": 1.0, "feature_ratio": 1e5},
+        {"scale": 1e-3},
+    ],
 )
 def test_a_smell_is_a_warning_where_the_model_falls_short(changes: dict[str, float]) -> None:
     known = facts(inputs=inputs(**changes))
