@@ -39,7 +39,6 @@ matrix-tensorflow matrix-jax matrix-torch: matrix-%: $(VENV)/.test $(VENV)/.%
 
 diagnose: $(VENV)/.test $(VENV)/.tensorflow
 	KERAS_BACKEND=tensorflow $(RUN) tests/diagnosis/diagnose.py
-	KERAS_BACKEND=tensorflow $(RUN) tests/diagnosis/diagnose.py unseen
 
 check: $(VENV)/.test
 	$(RUN) -m ruff check .

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import types
+from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from tensorboard.compat.proto import summary_pb2
@@ -16,6 +17,7 @@ from keras_l4.recorder.facts import ModelFacts
 from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Note, Response, SurfaceNote
 
 _T = TypeVar("_T")
+_PLAIN: dict[Any, tuple[type, ...]] = {float: (float, int), int: (int,), bool: (bool,), str: (str,)}
 _CLASSES: dict[NoteKind, type[Note]] = {
     "facts": ModelFacts,
     "response": Response,
@@ -49,7 +51,11 @@ def encode(note: Note) -> bytes:
 
 
 def decode(kind: NoteKind, content: bytes) -> Note:
-    """The inverse of `encode`."""
+    """The inverse of `encode`.
+
+    Raises:
+        ValueError, TypeError, AttributeError: `content` is no note of this kind.
+    """
     return _built(_CLASSES[kind], json.loads(content))
 
 
@@ -81,11 +87,28 @@ def _built(cls: type[_T], fields: dict[str, Any]) -> _T:
 
 def _value(hint: Any, value: Any) -> Any:
     if isinstance(hint, types.UnionType):
+        if value is None:
+            return None
         (hint,) = (option for option in get_args(hint) if option is not types.NoneType)
-    if value is None:
-        return None
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _built(hint, value)
-    if get_origin(hint) is tuple:
-        return tuple(_value(get_args(hint)[0], item) for item in value)
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is tuple:
+        return _rows(tuple(_value(inner[0], item) for item in value))
+    if origin is Mapping:
+        return {str(key): _value(inner[1], item) for key, item in value.items()}
+    return _plain(hint, value)
+
+
+def _plain(hint: Any, value: Any) -> Any:
+    wanted = _PLAIN.get(hint, (str,))  # A Literal is of strings.
+    if type(value) not in wanted:
+        raise ValueError(f"{str(value)[:40]!r} is no {wanted[0].__name__}")
     return value
+
+
+def _rows(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Raises a ValueError where they are rows of different length."""
+    if len({len(value) for value in values if isinstance(value, tuple)}) > 1:
+        raise ValueError("rows are of different length")
+    return values

@@ -15,11 +15,12 @@ from tensorboard.util.tensor_util import make_tensor_proto
 from keras_l4 import load
 from keras_l4.dashboard.recent import Recent
 from keras_l4.dashboard.source import Source, num_missing
-from keras_l4.events import BlockWriter, schema
+from keras_l4.events import BlockWriter, notes, schema
 from keras_l4.events.eventfile import EventFile
 from keras_l4.events.run import Run
 from keras_l4.recorder.block import StepBlock
 from tests.dashboard.conftest import Serve, Served, sampled, vanishing, write
+from tests.rules.curvatures import BOWL
 from tests.rules.records import block, facts
 
 RUN = "a/diagnostics"
@@ -150,6 +151,16 @@ def test_foreign_data_spoil_no_other_run(
     answer = served.ask("findings", run="foreign")
     assert answer.status_code == 400
     assert len(answer.data.splitlines()) == 1
+
+
+def test_a_misshapen_note_is_an_error_of_the_request(tmp_path: Path, serve: Serve) -> None:
+    write(tmp_path / RUN, [part(1, 9)])
+    ragged = json.dumps({**json.loads(notes.encode(BOWL)), "loss": [[1.0, 2.0], [3.0]]})
+    content = notes.metadata("surface").plugin_data.content
+    foreign(tmp_path / RUN, content, ragged.encode(), "surface")
+    answer = serve().ask("surface", run=RUN)
+    assert answer.status_code == 400
+    assert b"rows are of different length" in answer.data
 
 
 def test_newer_format_is_told(tmp_path: Path, serve: Serve) -> None:

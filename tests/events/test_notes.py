@@ -29,6 +29,27 @@ def test_fields_of_a_later_version_are_left_out() -> None:
     assert notes.decode("epoch_logs", json.dumps(fields).encode()) == EpochLogs(1, 0, {"loss": 1.0})
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"step": "1"},
+        {"step": True},
+        {"seconds": None},
+        {"directions": 3},
+        {"loss": "abc"},
+        {"loss": [[1.0, 2.0], [3.0]]},
+        {"multiples": [1.0, None]},
+        {"path_steps": [0.5]},
+        {"unknown_filters": 7},
+    ],
+    ids=str,
+)
+def test_what_has_not_the_shape_of_a_note_is_an_error(changes: dict[str, Any]) -> None:
+    fields = json.loads(notes.encode(BOWL)) | changes
+    with pytest.raises((ValueError, TypeError)):
+        notes.decode("surface", json.dumps(fields).encode())
+
+
 def test_they_are_read_back_in_order(tmp_path: Path) -> None:
     writer = BlockWriter(tmp_path / "diagnostics")
     writer.write_note(NOTES[0])
