@@ -75,15 +75,20 @@ def _marks(outputs: np.ndarray, question: Question) -> _Marks:
     targets = question.targets
     if targets is None or outputs.ndim not in (1, 2) or len(targets) != len(outputs):
         return _Marks()
-    if not np.isfinite(outputs).all() or question.loss not in KNOWN_LOSSES:
+    if not np.isfinite(outputs).all():
         return _Marks()
     answers = outputs.reshape(len(outputs), -1)
     rows = targets.reshape(len(targets), -1)
     task = task_of(rows, question.loss)
+    if question.loss == "cosine_similarity":
+        # It leaves the length of an answer free.
+        return _Marks()
     if task == "real":
         robust = question.loss in ROBUST_LOSSES
         return _Marks(explained=_explained(answers, rows.astype(np.float64), robust))
-    return _Marks() if task == "multi-label" else _classes(answers, rows, question)
+    if task == "multi-label" or question.loss not in KNOWN_LOSSES:
+        return _Marks()
+    return _classes(answers, rows, question)
 
 
 def _explained(answers: np.ndarray, truth: np.ndarray, robust: bool) -> float:

@@ -11,7 +11,7 @@ MARGIN_LOSSES = ("hinge", "squared_hinge")
 # A few targets that are far off shall not count for more than others.
 ROBUST_LOSSES = ("huber", "log_cosh", "mean_absolute_error")
 # Those of Keras that are lowest where the answer is the target, or its probability. What another
-# loss makes of its targets, only its author knows.
+# loss makes of classes, only its author knows.
 KNOWN_LOSSES = (
     *MARGIN_LOSSES,
     *ROBUST_LOSSES,
