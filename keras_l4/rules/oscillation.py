@@ -21,9 +21,10 @@ class Oscillation(Rule):
     What it does: adds up the rises and the falls of the epochs' losses (of parts of the run, if
         it has few epochs) after the first third. It reports where rises undo at least half of
         the falls and a rise is, on the average, at least a hundredth of the loss of a constant
-        prediction (of the first loss, if that is not known). It is a warning if the model falls
-        short of half of what could be learned, or the rises are three times as large. Parts of a
-        run have other batches each: the rise that these alone can make is taken off.
+        prediction (of the first loss, if that is not known), in the last third, too: what rang
+        and settled is over. It is a warning if the model falls short of half of what could be
+        learned, or the rises are three times as large. Parts of a run have other batches each:
+        the rise that these alone can make is taken off.
     Why it is bad: what one epoch gains, the next one loses.
     What to do: a lower learning rate, or a schedule that lowers it; larger batches.
     When it is wrong: adversarial training, where it is normal; data that differs from epoch to
@@ -42,8 +43,9 @@ class Oscillation(Rule):
         if run.spoiled_at is not None or len(later) < 4 or not losses[0]:
             return
         ups, downs = ups_and_downs(later)
-        share = (min(map(_mean_rise, (later, _end_of(losses)))) - noise) / _reference(run, losses)
-        if ups < 0.5 * downs or share < _LEAST:
+        rises = np.array([_mean_rise(later), _mean_rise(_end_of(losses))])
+        share, at_end = (rises - noise) / _reference(run, losses)
+        if ups < 0.5 * downs or min(share, at_end) < _LEAST:
             return
         short = falls_short(run) or share >= 3 * _LEAST
         yield Finding(

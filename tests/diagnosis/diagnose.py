@@ -1,11 +1,19 @@
-"""Trains all programs, prints how good the rules are, and writes RESULTS.md."""
+"""Trains all programs, prints how good the rules are, and writes RESULTS.md.
+
+    python tests/diagnosis/diagnose.py [--logs FOLDER] [PROGRAM ...]
+
+With --logs the records are kept, and a program that has one there is not trained again: rules may change
+and judge it anew. With names it is about these programs only, and nothing is written.
+"""
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import importlib.metadata
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +27,7 @@ import keras
 
 import keras_l4
 from keras_l4.callbacks import TrainingDiagnostics
+from keras_l4.events import Run
 from tests.diagnosis.program import CASES, Case
 from tests.diagnosis.table import PRESETS, Verdict, judge, markdown
 
@@ -47,30 +56,44 @@ settled is over, near zero each step is far, a schedule may leave nothing, float
 """
 
 
-def main(wanted: Sequence[str]) -> None:
-    """Judges the programs of these names, or all of them, which writes RESULTS.md."""
+def main() -> None:
+    """Judges the programs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--logs", type=Path, help="where records are kept")
+    parser.add_argument("programs", nargs="*")
+    given = parser.parse_args()
     for module in MODULES:
         import_module(module)  # Registers its programs.
-    verdicts = judged([case for case in CASES.values() if not wanted or case.name in wanted])
+    cases = [CASES[name] for name in given.programs] or list(CASES.values())
+    with tempfile.TemporaryDirectory() as folder:
+        verdicts = judged(cases, given.logs or Path(folder))
     print(markdown(verdicts))
-    if not wanted:
+    if not given.programs:
         text = heading() + markdown(verdicts) + "\n"
         (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
 
 
-def judged(cases: Sequence[Case]) -> dict[str, list[Verdict]]:
+def judged(cases: Sequence[Case], logs: Path) -> dict[str, list[Verdict]]:
     """Per preset what it says of each program, which is trained for that."""
     verdicts: dict[str, list[Verdict]] = {preset: [] for preset in PRESETS}
     for case in cases:
-        with tempfile.TemporaryDirectory() as folder:
-            case.run(TrainingDiagnostics(folder, verbose=0))
-            run = keras_l4.load(folder)
+        run = recorded(case, logs / case.name)
         for preset in PRESETS:
             verdicts[preset].append(judge(case, run, preset))
         said = verdicts["default"][-1]
         mark = "FALSE" if said.is_false_alarm else "ok" if not case.codes or said.is_right else "??"
         print(f"{mark:6}{case.name:42}{', '.join(said.codes)}", flush=True)
     return verdicts
+
+
+def recorded(case: Case, folder: Path) -> Run:
+    """The record in `folder`, for which the program is trained if there is none."""
+    if not folder.exists():
+        unfinished = folder.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        case.run(TrainingDiagnostics(unfinished, verbose=0))
+        unfinished.rename(folder)
+    return keras_l4.load(folder)
 
 
 def heading() -> str:
@@ -88,4 +111,4 @@ def version() -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
