@@ -56,7 +56,8 @@ def classify(
 
     Raises:
         ValueError: An argument is not as it should be.
-        NotImplementedError: A layer has no second derivative; it is named.
+        NotImplementedError: A layer has no second derivative, or by a gradient of its own a wrong
+            one; it is named.
 
     Example:
 

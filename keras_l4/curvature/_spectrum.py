@@ -108,7 +108,8 @@ def spectrum(
 
     Raises:
         ValueError: An argument is not as it should be, or the optimizer has no known P.
-        NotImplementedError: A layer has no second derivative; it is named.
+        NotImplementedError: A layer has no second derivative, or by a gradient of its own a wrong
+            one; it is named.
 
     Example:
 
