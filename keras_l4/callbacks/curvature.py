@@ -14,6 +14,7 @@ from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._options import FitArguments, check_integer
 from keras_l4.callbacks._surveyor import Surveyor
 from keras_l4.curvature import Directions, Effort
+from keras_l4.curvature._sample import check_sample
 from keras_l4.events.surface_file import save_surface
 from keras_l4.recorder.notes import CurvatureNote, SurfaceNote
 from keras_l4.rules import Finding
@@ -82,6 +83,7 @@ class Curvature(RecordingCallback):
         surface: Directions | None = None,
         **options: Unpack[FitArguments],
     ) -> None:
+        check_sample(x, y, sample_weight)
         if every != "epoch":
             check_integer("every", every, least=1)
         if surface is not None and surface not in get_args(Directions):
