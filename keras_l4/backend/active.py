@@ -5,6 +5,7 @@ import keras
 if keras.backend.backend() == "tensorflow":
     from keras_l4.backend.captured import *  # noqa: F403
     from keras_l4.backend.hessian_tensorflow import derivatives as derivatives
+    from keras_l4.backend.hessian_tensorflow import visit_own_gradients as visit_own_gradients
     from keras_l4.backend.one_process import *  # noqa: F403
     from keras_l4.backend.replicas import *  # noqa: F403
     from keras_l4.backend.tensorflow import *  # noqa: F403
@@ -14,6 +15,7 @@ if keras.backend.backend() == "tensorflow":
 elif keras.backend.backend() == "jax":
     from keras_l4.backend.carried import *  # noqa: F403
     from keras_l4.backend.hessian_jax import derivatives as derivatives
+    from keras_l4.backend.hessian_jax import visit_own_gradients as visit_own_gradients
     from keras_l4.backend.jax import *  # noqa: F403
     from keras_l4.backend.jax_ring import *  # noqa: F403
     from keras_l4.backend.mesh import *  # noqa: F403
@@ -22,6 +24,7 @@ elif keras.backend.backend() == "jax":
 elif keras.backend.backend() == "torch":
     from keras_l4.backend.captured import *  # noqa: F403
     from keras_l4.backend.hessian_torch import derivatives as derivatives
+    from keras_l4.backend.hessian_torch import visit_own_gradients as visit_own_gradients
     from keras_l4.backend.one_process import *  # noqa: F403
     from keras_l4.backend.one_replica import *  # noqa: F403
     from keras_l4.backend.torch import *  # noqa: F403

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_l4.backend.active import derivatives
-from keras_l4.backend.layer_calls import layer_path
 from keras_l4.backend.model_private import leaf_layers
+from keras_l4.backend.own_gradients import check_own_gradients, described
 from keras_l4.backend.pure_loss import Batch, Derivatives, pure_loss
 
 
@@ -36,7 +36,8 @@ def model_derivatives(model: Any) -> Derivatives:
     """The loss of a compiled and built model on a batch, and its derivatives; see `pure_loss`.
 
     They are compiled once for each shape of a batch, until the model is compiled anew.
-    `product` raises a NotImplementedError that names the layer where one has no second derivative.
+    `product` raises a NotImplementedError that names the layer where one has no second derivative,
+    and, on its first call, where one has a wrong one: see `check_own_gradients`.
     """
     # Straight into the dictionary: Keras, TensorFlow and torch track what is assigned.
     kept: _Kept | None = vars(model).get("_keras_l4_derivatives")
@@ -48,11 +49,17 @@ def model_derivatives(model: Any) -> Derivatives:
 
 
 def _explained(model: Any) -> Derivatives:
-    plain = derivatives(pure_loss(model))
+    loss = pure_loss(model)
+    plain = derivatives(loss)
+    is_checked = False
 
     def product(
         values: Sequence[Any], rest: Sequence[Any], batch: Batch, tangents: Sequence[Any]
     ) -> list[Any]:
+        nonlocal is_checked
+        if not is_checked:
+            check_own_gradients(lambda: loss(values, rest, batch))
+            is_checked = True
         try:
             return plain.product(values, rest, batch, tangents)
         except Exception as error:  # Each framework has its own for it.
@@ -83,5 +90,4 @@ def _without_second_derivative(model: Any, attempt: Callable[[Derivatives], Any]
     number = bisect.bisect_left(range(len(layers) + 1), True, key=succeeds)
     if number > len(layers):
         return "The loss function"
-    layer = layers[number - 1]
-    return f"The layer {layer_path(layer)!r} ({type(layer).__name__})"
+    return described(layers[number - 1])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 
-from keras_l4.backend.pure_loss import Batch, Derivatives, Loss
+from keras_l4.backend.pure_loss import Batch, Derivatives, Loss, See
 
 
 def derivatives(loss: Loss) -> Derivatives:
@@ -20,3 +22,29 @@ def derivatives(loss: Loss) -> Derivatives:
         return jax.jvp(gradient, (values,), (list(tangents),))[1]
 
     return Derivatives(jax.jit(loss), jax.jit(jax.value_and_grad(loss)), jax.jit(product))
+
+
+def visit_own_gradients(run: Callable[[], Any], see: See) -> None:
+    """Calls `see` with every function with a gradient of its own that `run` calls, and its arguments."""
+    found: list[Any] = []
+    with _seeing(lambda function, args: found.append(function)):
+        # Traced, which takes a fraction of computing it operation by operation.
+        jax.eval_shape(run)
+    if found:
+        with _seeing(see):
+            run()
+
+
+@contextlib.contextmanager
+def _seeing(see: See) -> Iterator[None]:
+    stock = jax.custom_vjp.__call__
+
+    def seen(function: Any, *args: Any, **kwargs: Any) -> Any:
+        see(functools.partial(stock, function, **kwargs), args)
+        return stock(function, *args, **kwargs)
+
+    jax.custom_vjp.__call__ = seen
+    try:
+        yield
+    finally:
+        jax.custom_vjp.__call__ = stock

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.ops import custom_gradient
 
-from keras_l4.backend.pure_loss import Batch, Derivatives, Loss
+from keras_l4.backend.pure_loss import Batch, Derivatives, Loss, See
+from keras_l4.backend.twice_differentiable_tensorflow import check_followed, twice_differentiable
 
 
 def derivatives(loss: Loss) -> Derivatives:
@@ -23,11 +25,13 @@ def derivatives(loss: Loss) -> Derivatives:
     def product(
         values: Sequence[Any], rest: Sequence[Any], batch: Batch, tangents: Sequence[Any]
     ) -> list[Any]:
-        with tf.GradientTape() as tape, _twice_differentiable_moments():
+        with tf.GradientTape() as tape, twice_differentiable():
             tape.watch(values)
             _, slopes = gradient(values, rest, batch)
             pairs = zip(slopes, tangents, strict=True)
             along = tf.add_n([tf.reduce_sum(slope * tangent) for slope, tangent in pairs])
+        if not tf.executing_eagerly():  # As `run_functions_eagerly` has it.
+            check_followed(along.graph)
         return _gradients(tape, along, values)
 
     # Keras' layers bring their own control flow.
@@ -41,24 +45,17 @@ def _gradients(tape: tf.GradientTape, of: Any, values: Sequence[Any]) -> list[An
     return [tf.convert_to_tensor(x) for x in found]
 
 
-@contextlib.contextmanager
-def _twice_differentiable_moments() -> Iterator[None]:
-    """Mean and variance, of which LayerNormalization is made.
+def visit_own_gradients(run: Callable[[], Any], see: See) -> None:
+    """Calls `see` with every function with a gradient of its own that `run` calls, and its arguments."""
+    # Functions are decorated where they are defined; this is what they call then.
+    stock = custom_gradient._eager_mode_decorator
 
-    TensorFlow's take the mean for a constant in the variance. The first derivative by it is 0 all
-    the same, but the second is not: the Hessian would be wrong, and nothing would say so.
-    """
-    stock = tf.nn.moments
+    def seen(function: Any, args: Any, kwargs: Any) -> Any:
+        see(functools.partial(tf.custom_gradient(function), **kwargs), args)
+        return stock(function, args, kwargs)
 
-    def moments(
-        x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: Any = None
-    ) -> Any:
-        mean = tf.reduce_mean(x, axes, keepdims=True)
-        variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axes, keepdims=keepdims)
-        return mean if keepdims else tf.squeeze(mean, axes), variance
-
-    tf.nn.moments = moments
+    custom_gradient._eager_mode_decorator = seen
     try:
-        yield
+        run()
     finally:
-        tf.nn.moments = stock
+        custom_gradient._eager_mode_decorator = stock

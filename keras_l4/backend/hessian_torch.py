@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from keras_l4.backend.pure_loss import Batch, Derivatives, Loss
+from keras_l4.backend.pure_loss import Batch, Derivatives, Loss, See
 
 
 def derivatives(loss: Loss) -> Derivatives:
@@ -41,6 +42,24 @@ def derivatives(loss: Loss) -> Derivatives:
         return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
 
     return Derivatives(value, gradient, product)
+
+
+def visit_own_gradients(run: Callable[[], Any], see: See) -> None:
+    """Calls `see` with every function with a gradient of its own that `run` calls, and its arguments."""
+    # `apply` of a function may have been taken from it before; this is what it calls. It is
+    # inherited, so that it is there only for that time.
+    base = torch.autograd.function._SingleLevelFunction
+
+    def seen(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        see(functools.partial(cls.apply, **kwargs), args)
+        return super(base, cls).apply(*args, **kwargs)
+
+    base.apply = classmethod(seen)
+    try:
+        with torch.no_grad():
+            run()
+    finally:
+        del base.apply
 
 
 def _leaves(values: Sequence[Any]) -> list[Any]:

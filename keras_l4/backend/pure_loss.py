@@ -15,6 +15,10 @@ Loss = Callable[[Sequence[Any], Sequence[Any], Batch], Any]
 """Of the values of the trainable and the other variables, and a batch; a scalar."""
 
 
+See = Callable[[Callable[..., Any], Sequence[Any]], None]
+"""Is shown a function and the arguments it is called with."""
+
+
 class Derivatives(NamedTuple):
     """The loss of a batch and its derivatives, each compiled once for each shape of a batch.
 
@@ -38,7 +42,9 @@ def pure_loss(model: Any, frozen: Sequence[Any] = ()) -> Loss:
 
     Args:
         model: The model.
-        frozen: Layers that are taken for constants, with what they are given.
+        frozen: Layers that are taken for constants, with what they are given. What they give still
+            counts as dependent on the weights, so that a layer behind them, which may have none of its
+            own, is differentiated.
     """
     held = {id(variable) for layer in frozen for variable in layer.trainable_variables}
 
@@ -48,10 +54,11 @@ def pure_loss(model: Any, frozen: Sequence[Any] = ()) -> Loss:
             keras.ops.stop_gradient(value) if id(variable) in held else value
             for variable, value in zip(model.trainable_variables, trainable, strict=True)
         ]
+        alive = _zero_that_depends_on(trainable) if frozen else None
         variables = [*model.trainable_variables, *model.non_trainable_variables]
         state = zip(variables, [*values, *rest], strict=True)
         # `losses` of the model are those that were added in this scope.
-        with keras.StatelessScope(list(state), collect_losses=True), _constant(frozen):
+        with keras.StatelessScope(list(state), collect_losses=True), _constant(frozen, alive):
             # The trainers ask it this way; a model's `call` need not take `training`.
             mode = {"training": False} if model._call_has_training_arg else {}
             outputs = model(x, **mode)
@@ -64,10 +71,10 @@ def pure_loss(model: Any, frozen: Sequence[Any] = ()) -> Loss:
 
 
 @contextlib.contextmanager
-def _constant(layers: Sequence[Any]) -> Iterator[None]:
+def _constant(layers: Sequence[Any], alive: Any) -> Iterator[None]:
     for layer in layers:
         # Straight into the dictionary: Keras and torch track what is assigned.
-        vars(layer)["call"] = _stopped(layer.call)
+        vars(layer)["call"] = _stopped(layer.call, alive)
     try:
         yield
     finally:
@@ -75,13 +82,24 @@ def _constant(layers: Sequence[Any]) -> Iterator[None]:
             del vars(layer)["call"]
 
 
-def _stopped(call: Callable[..., Any]) -> Callable[..., Any]:
+def _zero_that_depends_on(values: Sequence[Any]) -> Any:
+    total = sum(keras.ops.sum(keras.ops.square(value)) for value in values)
+    return total - keras.ops.stop_gradient(total)
+
+
+def _stopped(call: Callable[..., Any], alive: Any) -> Callable[..., Any]:
     def stop(x: Any) -> Any:
-        is_real = keras.ops.is_tensor(x) and keras.backend.is_float_dtype(x.dtype)
-        return keras.ops.stop_gradient(x) if is_real else x
+        return keras.ops.stop_gradient(x) if _is_real(x) else x
+
+    def revive(x: Any) -> Any:
+        return stop(x) + keras.ops.cast(alive, x.dtype) if _is_real(x) else x
 
     def constant(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = keras.tree.map_structure(stop, (args, kwargs))
-        return keras.tree.map_structure(stop, call(*args, **kwargs))
+        return keras.tree.map_structure(revive, call(*args, **kwargs))
 
     return constant
+
+
+def _is_real(x: Any) -> bool:
+    return keras.ops.is_tensor(x) and keras.backend.is_float_dtype(x.dtype)

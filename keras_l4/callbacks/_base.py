@@ -18,6 +18,7 @@ from keras_l4.callbacks._session import Session
 from keras_l4.callbacks._trace import trace_of
 from keras_l4.recorder.block import StepBlock
 from keras_l4.recorder.notes import Note
+from keras_l4.rules import Finding
 
 _waiting: WeakKeyDictionary[Any, list[RecordingCallback]] = WeakKeyDictionary()
 
@@ -75,6 +76,22 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
         for observer in self._observers:
             if observer.takes_notes:
                 observer.note(note)
+
+    def publish(self, findings: Sequence[Finding]) -> None:
+        """Tells the callbacks beside it what is known by now."""
+        for member in self._session.members if self._session else ():
+            member.hear(findings)
+
+    def hear(self, findings: Sequence[Finding]) -> None:
+        """Something was found in the run; a block may be half delivered."""
+
+    def judge(self) -> None:
+        """The observers publish what they found in the whole of the training."""
+        for observer in self._observers:
+            observer.judge(self)
+
+    def answer(self) -> None:
+        """Measures what it was asked for by what it heard, as training ends."""
 
     def end_training(self) -> str:
         """The last word of the observers, in Markdown."""

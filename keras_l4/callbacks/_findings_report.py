@@ -74,6 +74,9 @@ class FindingsReport(Observer):
             self._is_stale = False
         return self._findings
 
+    def judge(self, callback: RecordingCallback) -> None:
+        callback.publish(self.findings())
+
     def end_training(self, callback: RecordingCallback) -> str:
         if self._judge is None:
             return ""
@@ -85,7 +88,9 @@ class FindingsReport(Observer):
 
     def _warn_at_once(self, callback: RecordingCallback) -> None:
         begin = time.monotonic()
-        for finding in self.findings():
+        findings = self.findings()
+        callback.publish(findings)
+        for finding in findings:
             # What is not finite is told by `action`, and with its batch.
             is_new = finding.severity == "error" and finding.code not in self._said
             if is_new and finding.code != "nonfinite":

@@ -32,6 +32,9 @@ class Observer(abc.ABC):
     def note(self, note: Note) -> None:  # noqa: B027 (most take none)
         """Looks at a note; called where `takes_notes`."""
 
+    def judge(self, callback: RecordingCallback) -> None:  # noqa: B027 (most find nothing)
+        """Publishes what it found in the whole of the training; called before any last word."""
+
     def end_training(self, callback: RecordingCallback) -> str:
         """A last word, in Markdown."""
         return ""

@@ -14,6 +14,7 @@ from keras_l4.callbacks._filing import Filing
 from keras_l4.callbacks._fuse import Fuse, warn
 from keras_l4.callbacks._guarding import guard_mode
 from keras_l4.callbacks._histograms import histograms
+from keras_l4.callbacks._last_words import last_words
 from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._switch import Switch
 from keras_l4.callbacks._witness import Witness
@@ -183,8 +184,7 @@ class Session:
         """Training came to its end: a last look, and the last word of the callbacks."""
         self.flush()
         self._witness.finish(self._last_step)
-        last_words = [member.end_training() for member in self.members]
-        self._filing.write_findings("\n\n".join(filter(None, last_words)))
+        self._filing.write_findings(last_words(self.members))
         self.close()
 
     def close(self) -> None:

@@ -51,6 +51,10 @@ class Surveyor:
         if self._first_step is None:
             self._first_step = self._budget.trained
 
+    def may_measure(self) -> bool:
+        """Whether the budget allows another measurement, as far as its cost is known."""
+        return self._budget.affords(self._expected or self._trial_cost())
+
     def measure(self, step: int, epoch: int) -> CurvatureNote | None:
         """The curvature after this step; None where it would cost too much."""
         if not self._affords_a_trial():

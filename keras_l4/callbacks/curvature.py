@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Sequence
 from typing import Any, Literal, Unpack, get_args
 
 from keras_l4 import backend
@@ -13,8 +14,11 @@ from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._options import FitArguments, check_integer
 from keras_l4.callbacks._surveyor import Surveyor
 from keras_l4.curvature import Directions, Effort
+from keras_l4.curvature._sample import check_sample
 from keras_l4.events.surface_file import save_surface
 from keras_l4.recorder.notes import CurvatureNote, SurfaceNote
+from keras_l4.rules import Finding
+from keras_l4.rules._certificate import PLACE
 
 _MEASURING = "measuring the curvature"
 _CUTTING = "cutting through the loss surface"
@@ -26,6 +30,10 @@ class Curvature(RecordingCallback):
     It does not change the training: weights are bit for bit those of a run without it. What a
     measurement costs is printed before the first one. Each goes into the event file, and into
     TensorBoard as `curvature/largest`, `curvature/sharpness`, `curvature/threshold`, ...
+
+    When the rules of a `TrainingDiagnostics` beside it find a `plateau` that was not measured yet, it
+    measures at the next step, or at the end of `fit`, within its budget; the finding then has
+    what it found in its evidence.
 
     With `surface` it cuts through the loss surface once, as training ends, around the weights as
     they are then, and marks where they were at the ends of epochs, at up to 64 of them. The slice
@@ -75,6 +83,7 @@ class Curvature(RecordingCallback):
         surface: Directions | None = None,
         **options: Unpack[FitArguments],
     ) -> None:
+        check_sample(x, y, sample_weight)
         if every != "epoch":
             check_integer("every", every, least=1)
         if surface is not None and surface not in get_args(Directions):
@@ -112,6 +121,7 @@ class Curvature(RecordingCallback):
         self._measurements = []
         self._surface = None
         self._num_steps = self._epoch = 0
+        self._is_asked = False
         self._surveyor.begin(self._model)
         self._remember()
 
@@ -123,7 +133,7 @@ class Curvature(RecordingCallback):
         super().on_train_batch_begin(batch, logs)
         if self._num_steps:
             self._surveyor.note_step()
-        if self._is_due() and self._session is not None:
+        if (self._is_due() or self._may_answer()) and self._session is not None:
             self._session.catch_up()
             self._measure(self._epoch)
         self._num_steps += self._model.steps_per_execution
@@ -136,6 +146,13 @@ class Curvature(RecordingCallback):
         self._epoch = epoch + 1
         self._remember()
 
+    def hear(self, findings: Sequence[Finding]) -> None:
+        self._is_asked = any(f.code == "plateau" and PLACE not in f.evidence for f in findings)
+
+    def answer(self) -> None:
+        if self._may_answer():
+            self._measure(self._epoch)
+
     def end_training(self) -> str:
         self._fuse.attempt(_CUTTING, self._cut)
         return super().end_training()
@@ -147,10 +164,15 @@ class Curvature(RecordingCallback):
         before = self._num_steps - self._model.steps_per_execution
         return self._num_steps // self._every > before // self._every
 
+    def _may_answer(self) -> bool:
+        """Whether a plateau waits to be measured, and the budget allows it."""
+        return self._is_asked and self._num_steps > 0 and self._surveyor.may_measure()
+
     def _measure(self, epoch: int) -> None:
         session = self._session
         if session is None:
             return
+        self._is_asked = False
         measure = functools.partial(self._surveyor.measure, session.last_step, epoch)
         note = self._fuse.attempt(_MEASURING, measure)
         if note is not None:

@@ -55,8 +55,10 @@ def classify(
         **effort: As for `spectrum`; `num_probes` and `num_steps` do not matter.
 
     Raises:
+        TypeError: The data are no arrays, but a dataset, for instance.
         ValueError: An argument is not as it should be.
-        NotImplementedError: A layer has no second derivative; it is named.
+        NotImplementedError: A layer has no second derivative, or by a gradient of its own a wrong
+            one; it is named.
 
     Example:
 

@@ -75,15 +75,33 @@ class Krylov:
         self._beside.append(length)
         self._basis[done + 1] = image / (length or 1.0)
 
+    def is_settled(self, tolerance: float) -> bool:
+        """Whether the largest and the smallest eigenvalue are known well enough."""
+        values, small = self._eigen()
+        rounding = 10 * self._operator.epsilon * np.abs(values).max()
+        needed = np.maximum(tolerance * np.abs(values), rounding)
+        return bool((self._residuals(values, small) <= needed)[[0, -1]].all())
+
+    def density(self) -> Density:
+        """The spectrum, as the start sees it."""
+        values, small = self._eigen()
+        return quadrature(values, small[0] ** 2)
+
     def ritz(self) -> Ritz:
-        """The eigenvalues of the matrix within the space."""
-        values, small = eigh_tridiagonal(self.diagonal, self._beside[:-1])
+        """The eigenvalues of the matrix within the space, and, which takes long, their vectors."""
+        values, small = self._eigen()
+        vectors = self._basis[: len(values)].T @ small
+        return Ritz(values, vectors, self._residuals(values, small), self.density(), False)
+
+    def _eigen(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the matrix as the basis sees it."""
+        return eigh_tridiagonal(self.diagonal, self._beside[:-1])
+
+    def _residuals(self, values: np.ndarray, small: np.ndarray) -> np.ndarray:
         # What is left of a whole space is rounding.
         left = 0.0 if self._is_exhausted else self._beside[-1]
         rounding = self._operator.epsilon * np.abs(values).max()
-        residuals = np.maximum(np.abs(left * small[-1]), rounding)
-        density = quadrature(values, small[0] ** 2)
-        return Ritz(values, self._basis[: len(values)].T @ small, residuals, density, False)
+        return np.maximum(np.abs(left * small[-1]), rounding)
 
 
 def explore(operator: Operator, start: np.ndarray, num_steps: int, tolerance: float) -> Ritz:
@@ -96,14 +114,10 @@ def explore(operator: Operator, start: np.ndarray, num_steps: int, tolerance: fl
         tolerance: Of both, residual by magnitude; what rounding allows is enough, too.
     """
     space = Krylov(operator, start, num_steps)
-    while True:
+    space.grow()
+    while not space.is_complete and not space.is_settled(tolerance):
         space.grow()
-        found = space.ritz()
-        ends = [0, -1]
-        rounding = 10 * operator.epsilon * np.abs(found.values).max()
-        needed = np.maximum(tolerance * np.abs(found.values[ends]), rounding)
-        if space.is_complete or (found.residuals[ends] <= needed).all():
-            return found
+    return space.ritz()
 
 
 def solve(operator: Operator) -> Ritz:

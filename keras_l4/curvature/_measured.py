@@ -42,8 +42,7 @@ def _probe(operator: Operator, rng: np.random.Generator, num_steps: int) -> tupl
     space = Krylov(operator, rng.choice([-1.0, 1.0], operator.size), num_steps)
     while not space.diagonal or not space.is_complete:
         space.grow()
-    ritz = space.ritz()
-    return operator.size * space.diagonal[0], ritz.density
+    return operator.size * space.diagonal[0], space.density()
 
 
 def condition_number(

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_l4 import backend
+from keras_l4.curvature._sample import check_sample, num_examples
 
 BATCH_SIZE = 256
 _EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
@@ -29,6 +30,7 @@ class Objective:
         batch_size: Examples that are computed at once; the result does not depend on it.
 
     Raises:
+        TypeError: The data are no arrays.
         ValueError: The model is not compiled or has nothing to train, or the arrays do not fit
             together.
     """
@@ -37,8 +39,9 @@ class Objective:
         self, model: Any, x: Any, y: Any = None, sample_weight: Any = None, *, batch_size: int
     ) -> None:
         _check_model(model)
+        check_sample(x, y, sample_weight)
         self._data = (x, y, sample_weight)
-        self.num_examples = _num_examples(self._data)
+        self.num_examples = num_examples(self._data)
         self.batch_size = min(batch_size, self.num_examples)
         backend.build_model(model, self._batch(slice(0, self.batch_size)))
         _check_layers(model)
@@ -138,16 +141,6 @@ def _check_layers(model: Any) -> None:
                 f"The layer {layer.name!r} wraps a torch module, whose parameters Keras cannot give "
                 "other values: its part of the Hessian would be 0. Write it with Keras' layers."
             )
-
-
-def _num_examples(data: Any) -> int:
-    lengths = {len(array) for array in keras.tree.flatten(data) if array is not None}
-    if len(lengths) != 1 or not min(lengths):
-        raise ValueError(
-            f"x, y and sample_weight hold {sorted(lengths)} examples: expected arrays of one "
-            "length, at least 1. Of a dataset or a generator pass the arrays of some batches."
-        )
-    return lengths.pop()
 
 
 def _mean(parts: Iterator[tuple[int, np.ndarray]]) -> np.ndarray:

@@ -75,6 +75,7 @@ def surface(
         **effort: As for `spectrum`; `batch_size`, `max_steps`, `tolerance` and `seed` matter.
 
     Raises:
+        TypeError: The data are no arrays, but a dataset, for instance.
         ValueError: An argument is not as it should be.
 
     Example:

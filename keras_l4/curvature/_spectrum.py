@@ -107,8 +107,10 @@ def spectrum(
             `seed`; see `keras_l4.curvature.Effort`.
 
     Raises:
+        TypeError: The data are no arrays, but a dataset, for instance.
         ValueError: An argument is not as it should be, or the optimizer has no known P.
-        NotImplementedError: A layer has no second derivative; it is named.
+        NotImplementedError: A layer has no second derivative, or by a gradient of its own a wrong
+            one; it is named.
 
     Example:
 

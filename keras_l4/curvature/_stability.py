@@ -76,6 +76,7 @@ def stability(
         **effort: As for `spectrum`; only `batch_size`, `max_steps`, `tolerance` and `seed` matter.
 
     Raises:
+        TypeError: The data are no arrays, but a dataset, for instance.
         ValueError: No threshold is known for the optimizer, or it has taken no step yet.
 
     Example:

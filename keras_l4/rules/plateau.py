@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
+from keras_l4.rules._certificate import certificate
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import learned_little, skill
@@ -22,7 +23,9 @@ class Plateau(Rule):
         second half, or which do no better than a constant prediction, and says which of three it
         is. Converged: the model learned. Flat: it did not, and the gradient is a small part of
         what it was. Noise: it did not, though the gradient is as large as ever. The latter two
-        are a warning while no other rule knows a cause.
+        are a warning while no other rule knows a cause. Beside a `Curvature` callback, which
+        measures because of it, the finding says what kind of place it is, as
+        `keras_l4.curvature.classify` defines it, with the measurements.
     Why it is bad: the time is wasted.
     What to do: converged: stop. Flat: another initialization, normalization, a higher rate.
         Noise: check that inputs and targets belong together; larger batches, a lower rate.
@@ -42,6 +45,8 @@ class Plateau(Rule):
         kind = _kind(run)
         if moved > _FLAT and kind == "converged":
             return
+        first_step = int(run.steps[len(run.steps) // 2])
+        measured = certificate(run, first_step)
         yield Finding(
             code=self.code,
             title={
@@ -51,7 +56,7 @@ class Plateau(Rule):
             }[kind],
             severity="info" if kind == "converged" else "warning",
             layers=(),
-            first_step=int(run.steps[len(run.steps) // 2]),
+            first_step=first_step,
             last_step=run.last_step,
             evidence={
                 "kind": kind,
@@ -59,10 +64,12 @@ class Plateau(Rule):
                 "expected_above": _FLAT,
                 "gradient_late_by_early": _fading(run),
                 "skill": skill(run),
+                **measured.evidence,
             },
             explanation=f"Over the second half of the run the loss moved by {moved:.2%} of its "
             "first value"
-            + ("." if kind == "converged" else ", and the model does no better than a constant."),
+            + ("." if kind == "converged" else ", and the model does no better than a constant.")
+            + measured.explanation,
             advice={
                 "converged": "Stop here, or lower the learning rate for the last bit.",
                 "flat": "Try another initialization, normalization, or a higher learning rate.",
