@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from keras_l4.backend.active import derivatives
 from keras_l4.backend.model_private import leaf_layers
 from keras_l4.backend.own_gradients import check_own_gradients, described
-from keras_l4.backend.pure_loss import Batch, Derivatives, pure_loss
+from keras_l4.backend.pure_loss import Batch, Derivatives, Product, pure_loss
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def model_derivatives(model: Any) -> Derivatives:
     """The loss of a compiled and built model on a batch, and its derivatives; see `pure_loss`.
 
     They are compiled once for each shape of a batch, until the model is compiled anew.
-    `product` raises a NotImplementedError that names the layer where one has no second derivative,
+    `hessian` raises a NotImplementedError that names the layer where one has no second derivative,
     and, on its first call, where one has a wrong one: see `check_own_gradients`.
     """
     # Straight into the dictionary: Keras, TensorFlow and torch track what is assigned.
@@ -53,27 +54,39 @@ def _explained(model: Any) -> Derivatives:
     plain = derivatives(loss)
     is_checked = False
 
-    def product(
-        values: Sequence[Any], rest: Sequence[Any], batch: Batch, tangents: Sequence[Any]
-    ) -> list[Any]:
+    def hessian(values: Sequence[Any], rest: Sequence[Any], batch: Batch) -> Product:
         nonlocal is_checked
+        at = (values, rest, batch)
         if not is_checked:
-            check_own_gradients(lambda: loss(values, rest, batch))
+            check_own_gradients(lambda: loss(*at))
             is_checked = True
-        try:
-            return plain.product(values, rest, batch, tangents)
-        except Exception as error:  # Each framework has its own for it.
-            plain.gradient(values, rest, batch)
-            where = _without_second_derivative(
-                model, lambda some: some.product(values, rest, batch, tangents)
-            )
-            raise NotImplementedError(
-                f"{where} has no second derivative on this backend, so that there is no Hessian "
-                f"({type(error).__name__}: {error}). Replace it by operations that can be "
-                "differentiated twice, or use another backend."
-            ) from error
+        with _explaining(model, plain, at):
+            products = plain.hessian(*at)
 
-    return plain._replace(product=product)
+        def product(tangents: Sequence[Any]) -> list[Any]:
+            with _explaining(model, plain, at):
+                return products(tangents)
+
+        return product
+
+    return plain._replace(hessian=hessian)
+
+
+@contextlib.contextmanager
+def _explaining(
+    model: Any, plain: Derivatives, at: tuple[Sequence[Any], Sequence[Any], Batch]
+) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # Each framework has its own for it.
+        plain.gradient(*at)
+        # Values have the shapes of tangents.
+        where = _without_second_derivative(model, lambda some: some.hessian(*at)(at[0]))
+        raise NotImplementedError(
+            f"{where} has no second derivative on this backend, so that there is no Hessian "
+            f"({type(error).__name__}: {error}). Replace it by operations that can be "
+            "differentiated twice, or use another backend."
+        ) from error
 
 
 def _without_second_derivative(model: Any, attempt: Callable[[Derivatives], Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from keras_l4.backend.pure_loss import Batch, Derivatives, Loss, See
+from keras_l4.backend.pure_loss import Batch, Derivatives, Loss, Product, See
 
 
 def derivatives(loss: Loss) -> Derivatives:
@@ -21,7 +21,12 @@ def derivatives(loss: Loss) -> Derivatives:
 
         return jax.jvp(gradient, (values,), (list(tangents),))[1]
 
-    return Derivatives(jax.jit(loss), jax.jit(jax.value_and_grad(loss)), jax.jit(product))
+    compiled = jax.jit(product)
+
+    def hessian(values: Any, rest: Any, batch: Batch) -> Product:
+        return functools.partial(compiled, values, rest, batch)
+
+    return Derivatives(jax.jit(loss), jax.jit(jax.value_and_grad(loss)), hessian)
 
 
 def visit_own_gradients(run: Callable[[], Any], see: See) -> None:

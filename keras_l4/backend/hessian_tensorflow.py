@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.ops import custom_gradient
 
-from keras_l4.backend.pure_loss import Batch, Derivatives, Loss, See
+from keras_l4.backend.pure_loss import Batch, Derivatives, Loss, Product, See
 from keras_l4.backend.twice_differentiable_tensorflow import check_followed, twice_differentiable
 
 
@@ -35,8 +35,12 @@ def derivatives(loss: Loss) -> Derivatives:
         return _gradients(tape, along, values)
 
     # Keras' layers bring their own control flow.
-    compiled = [tf.function(f, autograph=False) for f in (loss, gradient, product)]
-    return Derivatives(*compiled)
+    value, slopes, compiled = (tf.function(f, autograph=False) for f in (loss, gradient, product))
+
+    def hessian(values: Sequence[Any], rest: Sequence[Any], batch: Batch) -> Product:
+        return functools.partial(compiled, values, rest, batch)
+
+    return Derivatives(value, slopes, hessian)
 
 
 def _gradients(tape: tf.GradientTape, of: Any, values: Sequence[Any]) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from keras_l4.backend.pure_loss import Batch, Derivatives, Loss, See
+from keras_l4.backend.pure_loss import Batch, Derivatives, Loss, Product, See
 
 
 def derivatives(loss: Loss) -> Derivatives:
@@ -26,22 +26,28 @@ def derivatives(loss: Loss) -> Derivatives:
         return at.detach(), _gradients(at, leaves)
 
     @torch.enable_grad()
-    def product(
-        values: Sequence[Any], rest: Sequence[Any], batch: Batch, tangents: Sequence[Any]
-    ) -> list[Any]:
+    def hessian(values: Sequence[Any], rest: Sequence[Any], batch: Batch) -> Product:
         leaves = _leaves(values)
         # The fused kernels of attention have no second derivative.
         with sdpa_kernel(SDPBackend.MATH):
             slopes = _gradients(loss(leaves, rest, batch), leaves, create_graph=True)
-        pairs = zip(slopes, tangents, strict=True)
-        along = sum((slope * tangent).sum() for slope, tangent in pairs)
-        if along.requires_grad:
-            # `autograd.grad` leaves out what does not lead to the leaves: a function without a
-            # second derivative too, whose part would be missing and not missed.
-            along.backward()
-        return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+        return functools.partial(_product, leaves, slopes)
 
-    return Derivatives(value, gradient, product)
+    return Derivatives(value, gradient, hessian)
+
+
+@torch.enable_grad()
+def _product(leaves: list[Any], slopes: list[Any], tangents: Sequence[Any]) -> list[Any]:
+    """The derivative of the slopes along the tangents; their graph is kept for the next one."""
+    pairs = zip(slopes, tangents, strict=True)
+    along = sum((slope * tangent).sum() for slope, tangent in pairs)
+    for leaf in leaves:
+        leaf.grad = None
+    if along.requires_grad:
+        # `autograd.grad` leaves out what does not lead to the leaves: a function without a
+        # second derivative too, whose part would be missing and not missed.
+        along.backward(retain_graph=True)
+    return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
 
 
 def visit_own_gradients(run: Callable[[], Any], see: See) -> None:

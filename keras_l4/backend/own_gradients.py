@@ -108,7 +108,7 @@ class _Scalar:
             return False
         self._held, along = self._at, self._random()
         tangents = self._tensors(along)
-        exact = _vector(self._derivatives.product(self._tensors(self._at), [], _NOTHING, tangents))
+        exact = _vector(self._derivatives.hessian(self._tensors(self._at), [], _NOTHING)(tangents))
         wide, narrow = (self._difference(along, step) for step in (_WIDE, _NARROW))
         gradients = self._gradient(self._at)
         least = _NOTICEABLE * np.repeat(

@@ -19,18 +19,23 @@ See = Callable[[Callable[..., Any], Sequence[Any]], None]
 """Is shown a function and the arguments it is called with."""
 
 
+Product = Callable[[Sequence[Any]], list[Any]]
+"""Takes tangents in the shapes of the trainable values; gives a matrix times them, likewise."""
+
+
 class Derivatives(NamedTuple):
     """The loss of a batch and its derivatives, each compiled once for each shape of a batch.
 
     Attributes:
         loss: Takes the trainable values, the others and a batch; gives a scalar.
         gradient: Likewise; gives the loss and the gradients, in the shapes of the trainable values.
-        product: Takes tangents in those shapes, too; gives the product of the Hessian with them.
+        hessian: Likewise; gives the products of the Hessian with vectors. What these have in common
+            may be kept for as long as it is: as much memory as such a product takes anyway.
     """
 
     loss: Loss
     gradient: Callable[[Sequence[Any], Sequence[Any], Batch], tuple[Any, list[Any]]]
-    product: Callable[[Sequence[Any], Sequence[Any], Batch, Sequence[Any]], list[Any]]
+    hessian: Callable[[Sequence[Any], Sequence[Any], Batch], Product]
 
 
 def pure_loss(model: Any, frozen: Sequence[Any] = ()) -> Loss:

@@ -49,6 +49,7 @@ class Objective:
         held, self._rest = backend.model_state(model)
         self._held = list(map(keras.ops.convert_to_tensor, held))
         self._derivatives = backend.model_derivatives(model)
+        self._whole: Any = None
         self.weights = self._flat(self._held)
         self.size = self.weights.size
         dtypes = [layer.compute_dtype for layer in backend.leaf_layers(model)]
@@ -71,15 +72,22 @@ class Objective:
     def product(self, vector: np.ndarray) -> np.ndarray:
         """The Hessian at the model's weights times `vector`, `float64[size]`."""
         tangents = self._tensors(vector)
-        product = self._derivatives.product
-        return _mean(
-            (n, self._flat(product(self._held, self._rest, batch, tangents)))
-            for n, batch in self._batches(None)
-        )
+        return _mean((n, self._flat(product(tangents))) for n, product in self._products())
 
     def parts(self) -> list[np.ndarray]:
         """The weights in the shapes of the variables, float64."""
         return list(map(_array, self._held))
+
+    def _products(self) -> Iterator[tuple[int, Any]]:
+        """The Hessian of each batch; that of a single one stays at hand for the next vector."""
+        if self._whole is not None:
+            yield self.num_examples, self._whole
+            return
+        for n, batch in self._batches(None):
+            product = self._derivatives.hessian(self._held, self._rest, batch)
+            if n == self.num_examples:
+                self._whole = product
+            yield n, product
 
     def _scalar(self, values: Sequence[Any], batch: Any) -> np.ndarray:
         return _array(self._derivatives.loss(values, self._rest, batch))

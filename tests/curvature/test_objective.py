@@ -86,6 +86,30 @@ def test_what_was_compiled_is_used_until_the_model_is_compiled_anew() -> None:
     assert Objective(model, x, y, batch_size=8).loss() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(("batch_size", "forward_passes"), [(20, 1), (10, 6)])
+def test_products_of_a_single_batch_share_its_graph(
+    batch_size: int, forward_passes: int, backend: str
+) -> None:
+    if backend != "torch":
+        pytest.skip("others compile the whole product")
+    calls: list[Any] = []
+
+    class Counted(layers.Layer):
+        def call(self, x: Any) -> Any:
+            calls.append(x)
+            return x
+
+    model = compiled([*dense(), Counted()])
+    x, y = data_for(model)
+    vectors = np.eye(Objective(model, x, y, batch_size=20).size)[:3]
+    expected = [Objective(model, x, y, batch_size=20).product(vector) for vector in vectors]
+    objective = Objective(model, x, y, batch_size=batch_size)
+    calls.clear()
+    products = [objective.product(vector) for vector in vectors]
+    assert np.allclose(products, expected, atol=1e-6)
+    assert len(calls) == forward_passes
+
+
 class Once(layers.Layer):
     """Has a first derivative only."""
 
