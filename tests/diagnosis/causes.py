@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CAUSES = {
-    ("torch", "inputs-without-meaning"): "other initial weights: the weights went 24 times their "
+    ("torch", "inputs-without-meaning"): "other initial weights: the weights went 13 times their "
     "norm for little, so that the rate is blamed, and the plateau is a note",
     ("torch", "layers-without-activation"): "other initial weights: it answers 13 % better than "
     "chance, and the rule warns below 10 %; it says the same as a note",
