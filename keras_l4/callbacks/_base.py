@@ -12,7 +12,7 @@ import keras
 
 from keras_l4 import backend
 from keras_l4.callbacks._observers import Observer, RecorderAction
-from keras_l4.callbacks._options import CommonArguments, Options
+from keras_l4.callbacks._options import CommonArguments, Options, check_names
 from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._session import Session
 from keras_l4.callbacks._trace import trace_of
@@ -52,6 +52,7 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
         **options: Unpack[CommonArguments],
     ) -> None:
         super().__init__()
+        check_names(type(self).__name__, options)
         self.options = Options(log_dir=log_dir, **options)
         self._observers = observers
         self._session: Session | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from types import NoneType
 
 
 class Budget:
@@ -14,12 +15,18 @@ class Budget:
         share: Of the time that training itself takes; None for no limit.
 
     Raises:
+        TypeError: `share` is no number.
         ValueError: `share` is no share.
     """
 
     def __init__(self, share: float | None) -> None:
-        if share is not None and not share > 0:
-            raise ValueError(f"budget={share!r}: expected a positive number such as 0.05, or None.")
+        if isinstance(share, bool) or not isinstance(share, (int, float, NoneType)):
+            raise TypeError(f"budget={share!r}: expected a number such as 0.05, or None.")
+        if share is not None and not 0 < share <= 1:
+            raise ValueError(
+                f"budget={share!r}: expected a share of the training time, above 0 and up to 1, "
+                "such as 0.05, or None for no limit."
+            )
         self._share = share
         self.begin()
 

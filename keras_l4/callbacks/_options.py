@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -92,13 +92,23 @@ class Options:
             raise ValueError(f'by={self.by!r}: expected "layer" or "variable".')
         if self.optimizer is not None:
             check_optimizer(self.optimizer)
-        if callable(self.hooks):
+        if not isinstance(self.look_at_data, bool):
+            raise TypeError(f"look_at_data={self.look_at_data!r}: expected True or False.")
+        if not isinstance(self.hooks, Iterable):
             raise TypeError(f"hooks={self.hooks!r}: expected a list of callables, as in [print].")
         for hook in self.hooks:
             if not callable(hook):
                 raise TypeError(f"hooks has {hook!r}: expected callables that take a StepBlock.")
         if self.log_dir is not None:
             _check_folder(self.log_dir)
+
+
+def check_names(owner: str, given: Mapping[str, Any]) -> None:
+    """Raises a TypeError where `owner` was given an argument that there is not."""
+    known = [field.name for field in fields(Options)]
+    for name in given:
+        if name not in known:
+            raise TypeError(f"{owner} has no argument {name!r}. Arguments of all: {known}.")
 
 
 def check_integer(name: str, value: Any, least: int) -> None:
@@ -121,6 +131,10 @@ def _check_pattern(name: str, value: str | None) -> None:
 
 def _check_folder(log_dir: str | os.PathLike[str]) -> None:
     """The nearest folder that exists must be one, and writable."""
+    if not isinstance(log_dir, (str, os.PathLike)):
+        raise TypeError(
+            f"log_dir is of type {type(log_dir).__name__}: expected a folder, as a string or a path."
+        )
     path = Path(log_dir).absolute()
     nearest = next(p for p in (path, *path.parents) if p.exists())
     if not nearest.is_dir():

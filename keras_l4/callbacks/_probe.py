@@ -61,9 +61,17 @@ class Probe:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """What a layer has to warn of, it says in training."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    # Not `catch_warnings`: after that Python would say anew what it has said in training.
+    warn = warnings.warn
+    warnings.warn = _ignored
+    try:
         yield
+    finally:
+        warnings.warn = warn
+
+
+def _ignored(*_: Any, **__: Any) -> None:
+    pass
 
 
 @contextlib.contextmanager

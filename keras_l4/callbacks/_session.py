@@ -11,10 +11,11 @@ from keras_l4 import backend
 from keras_l4.callbacks._calendar import Calendar
 from keras_l4.callbacks._clock import Clock
 from keras_l4.callbacks._filing import Filing
-from keras_l4.callbacks._fuse import Fuse, warn
+from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._guarding import guard_mode
 from keras_l4.callbacks._histograms import histograms
 from keras_l4.callbacks._last_words import last_words
+from keras_l4.callbacks._missing_steps import tell_of_lost_steps, tell_of_no_step
 from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._switch import Switch
 from keras_l4.callbacks._witness import Witness
@@ -22,6 +23,8 @@ from keras_l4.recorder.assembly import assemble
 from keras_l4.recorder.block import StepBlock
 from keras_l4.recorder.notes import Note
 from keras_l4.recorder.reader import Chunk, Reader
+
+_READING = "reading the recorder"
 
 if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
@@ -137,7 +140,7 @@ class Session:
         self._meet_recorder()
         self._clock.restart()
         self._pending = 0
-        block = self._fuse.attempt("reading the recorder", self._read)
+        block = self._fuse.attempt(_READING, self._read)
         if block is not None:
             self._deliver(block)
 
@@ -147,12 +150,7 @@ class Session:
             return None
         self._chunk = chunk
         if chunk.num_lost:
-            warn(
-                f"{chunk.num_lost} steps before row {chunk.first} were overwritten before they "
-                "were read: the optimizer was called more often than once a batch. Set "
-                "flush_every to the number of steps between two batches that callbacks see, or "
-                "call step() after each step of a loop of your own."
-            )
+            tell_of_lost_steps(chunk)
         layout = self._reader.recorder.layout
         return assemble(self._optimizer.name, layout, chunk, self._calendar, self._fuse.attempt)
 
@@ -183,6 +181,8 @@ class Session:
     def finish(self) -> None:
         """Training came to its end: a last look, and the last word of the callbacks."""
         self.flush()
+        if self._started and not (self.saw_steps or self._fuse.is_off(_READING)):
+            tell_of_no_step(self._optimizer.name)
         self._witness.finish(self._last_step)
         self._filing.write_findings(last_words(self.members))
         self.close()

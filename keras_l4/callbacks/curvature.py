@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Sequence
-from typing import Any, Literal, Unpack, get_args
+from typing import Any, Literal, Unpack
 
 from keras_l4 import backend
 from keras_l4.callbacks._base import RecordingCallback
 from keras_l4.callbacks._budget import Budget
+from keras_l4.callbacks._curvature_arguments import check_curvature_arguments
 from keras_l4.callbacks._fuse import Fuse
-from keras_l4.callbacks._options import FitArguments, check_integer
+from keras_l4.callbacks._options import FitArguments
 from keras_l4.callbacks._surveyor import Surveyor
 from keras_l4.curvature import Directions, Effort
 from keras_l4.curvature._sample import check_sample
@@ -83,13 +84,8 @@ class Curvature(RecordingCallback):
         surface: Directions | None = None,
         **options: Unpack[FitArguments],
     ) -> None:
+        check_curvature_arguments(every, effort, surface)
         check_sample(x, y, sample_weight)
-        if every != "epoch":
-            check_integer("every", every, least=1)
-        if surface is not None and surface not in get_args(Directions):
-            raise ValueError(
-                f'surface={surface!r}: expected "random", "hessian", "pca", or None for no slice.'
-            )
         self._every, self._directions = every, surface
         self._surface: SurfaceNote | None = None
         self._measurements: list[CurvatureNote] = []
@@ -154,6 +150,11 @@ class Curvature(RecordingCallback):
             self._measure(self._epoch)
 
     def end_training(self) -> str:
+        if self._num_steps and not self._measurements and not self._fuse.is_off(_MEASURING):
+            self.say(
+                "the curvature was never measured: the training was too short for that, or for its "
+                "budget. Allow more, or give it fewer rows or a smaller effort."
+            )
         self._fuse.attempt(_CUTTING, self._cut)
         return super().end_training()
 

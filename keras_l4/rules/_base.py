@@ -22,10 +22,13 @@ class Rule(abc.ABC):
     Attributes:
         code: Name of the rule and of its findings.
         preset: The preset it belongs to.
+        is_root: Whether what it sees was there before the first step. Of findings that are equally
+            severe those of such rules come first, since the others may follow from them.
     """
 
     code: ClassVar[str]
     preset: ClassVar[str] = "default"
+    is_root: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

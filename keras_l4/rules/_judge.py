@@ -86,7 +86,7 @@ class Judge:
     def findings(
         self, record: Record, on_error: Callable[[str, Exception], object]
     ) -> tuple[Finding, ...]:
-        """The worst first, then in order of steps.
+        """The worst first, what was there before training before what was not, in order of steps.
 
         Args:
             record: What was recorded.
@@ -104,7 +104,10 @@ class Judge:
         ]
         if self._strict:
             findings = [replace(f, severity="warning") if not f.rank else f for f in findings]
-        return tuple(sorted(findings, key=lambda f: (-f.rank, f.first_step, f.code)))
+        roots = {rule.code for rule in self._rules if rule.is_root}
+        return tuple(
+            sorted(findings, key=lambda f: (-f.rank, f.code not in roots, f.first_step, f.code))
+        )
 
     def _of(
         self, rule: Rule, record: Record, on_error: Callable[[str, Exception], object]

@@ -13,22 +13,24 @@ from keras_l4.rules._outcome import falls_short, learned_little, progress, skill
 
 _WAY = 0.3
 _OWN_NORM = 1.0
+_PACE = 1e-3
 
 
 class LearningRateTooLow(Rule):
     """The loss falls, but it would take for ever.
 
     What it does: adds up the update ratios ‖Δw‖/‖w‖ over the run. It warns where no kernel went
-        as far as 0.3 of its own norm, though every kernel has a gradient, the model falls short
-        of half of what could be learned, and its loss fell by less than half. Up to 1 it is a
-        guess, for a model that does no better than a constant while no other rule knows a cause.
+        as far as 0.3 of its own norm, nor a thousandth of it per step, though every kernel has a
+        gradient, the model falls short of half of what could be learned, and its loss fell by
+        less than half. Up to 1 it is a guess, for a model that does no better than a constant
+        while no other rule knows a cause.
     Why it is bad: the weights are still the initial ones.
     What to do: a learning rate ten times as high; more epochs.
-    When it is wrong: very wide models learn with small moves, but these learn; a run that was
-        stopped after a few steps.
+    When it is wrong: very wide models learn with small moves, but these learn.
     Source: Chizat, Oyallon, Bach 2019 (lazy training: the way relative to the weights). With less
         than a third of its norm even a straight way leaves a weight vector within 17 degrees of
-        where it began. The ratio does not depend on the loss's scale or the method.
+        where it began. The ratio does not depend on the loss's scale or the method. A thousandth
+        per step is the common rule of thumb for a good rate: what goes faster lacks steps.
     """
 
     code = "learning-rate-too-low"
@@ -40,7 +42,8 @@ class LearningRateTooLow(Rule):
             return
         gone, fell = float(way.max()), progress(run)
         short = falls_short(run) if gone < _WAY else learned_little(run)
-        if gone >= _OWN_NORM or not short or not fell < 0.5:
+        slow = gone < min(_OWN_NORM, _PACE * run.record.num_steps)
+        if not slow or not short or not fell < 0.5:
             return
         rate = float(run.record.block.learning_rate[-1])
         other = "" if run.is_adaptive else ", or an adaptive optimizer"

@@ -34,6 +34,7 @@ class PoorInitialization(Rule):
     """
 
     code = "poor-initialization"
+    is_root = True
 
     def check(self, run: Evidence) -> Iterator[Finding]:
         facts = run.facts

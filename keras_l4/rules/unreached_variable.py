@@ -25,6 +25,7 @@ class UnreachedVariable(Rule):
     """
 
     code = "unreached-variable"
+    is_root = True
 
     def check(self, run: Evidence) -> Iterator[Finding]:
         facts = run.facts

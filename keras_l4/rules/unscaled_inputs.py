@@ -39,6 +39,7 @@ class UnscaledInputs(Rule):
     """
 
     code = "unscaled-inputs"
+    is_root = True
 
     def check(self, run: Evidence) -> Iterator[Finding]:
         inputs = None if run.facts is None else run.facts.inputs

@@ -32,6 +32,7 @@ class WrongOutputOrLoss(Rule):
     """
 
     code = "wrong-output-or-loss"
+    is_root = True
 
     def check(self, run: Evidence) -> Iterator[Finding]:
         known = skill(run)

@@ -48,7 +48,13 @@ CASES: dict[str, tuple[Any, type[Exception], str]] = {
     "hooks": ([print, "print"], TypeError, "hooks has 'print': expected callables"),
     "optimizer": ("adam", TypeError, "optimizer='adam' is a str; expected a keras.optimizers."),
     "histogram_freq": (-1, ValueError, "histogram_freq=-1: expected an integer of at least 0"),
-    "flush_evry": (3, TypeError, "flush_evry"),
+    "flush_evry": (
+        3,
+        TypeError,
+        r"^TrainingDiagnostics has no argument 'flush_evry'.*'flush_every'",
+    ),
+    "log_dir": (5, TypeError, "^log_dir is of type int: expected a folder"),
+    "look_at_data": ("no", TypeError, "look_at_data='no': expected True or False"),
 }
 
 
@@ -108,7 +114,15 @@ def test_no_variable_is_left(name: str, tmp_path: Path) -> None:
     train(model, norms(tmp_path))
 
 
-@pytest.mark.parametrize(("name", "value"), [("quantities", "gradient_norm"), ("hooks", print)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("quantities", "gradient_norm"), ("hooks", print), ("hooks", 5)]
+)
 def test_one_where_a_list_is_expected(name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=rf"^{name}=.*: expected a list of "):
         TrainingDiagnostics(**{name: value})
+
+
+def test_an_optimizer_that_takes_no_step_is_told() -> None:
+    model = build()
+    with pytest.warns(RuntimeWarning, match="the optimizer 'sgd' took no step in this fit"):
+        train(model, GradientNorms(optimizer=keras.optimizers.SGD(name="sgd")))

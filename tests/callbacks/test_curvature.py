@@ -69,10 +69,11 @@ def test_the_cost_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert told.count("takes up to 27 Hessian-vector products of") == 1
 
 
-def test_what_the_budget_does_not_allow_is_left_out() -> None:
-    curvature = Curvature(None, *rows(), budget=1e-9, verbose=0)
+def test_what_the_budget_does_not_allow_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    curvature = Curvature(None, *rows(), budget=1e-9)
     train(build("sgd", run_eagerly=False), curvature)
     assert curvature.measurements == ()
+    assert capsys.readouterr().out.count("the curvature was never measured") == 1
 
 
 def test_a_measurement_that_costs_too_much_waits(
@@ -121,12 +122,15 @@ def test_a_measurement_that_fails_does_not_stop_training() -> None:
     ("wrong", "message"),
     [
         ({"every": 0}, "every=0: expected an integer"),
-        ({"budget": -1}, "budget=-1: expected"),
+        ({"budget": -1}, "budget=-1: expected a share"),
+        ({"budget": 5}, "budget=5: expected a share of the training time, above 0 and up to 1"),
+        ({"budget": "1%"}, "budget='1%': expected a number"),
+        ({"effort": "high"}, "effort='high': expected a keras_l4.curvature.Effort"),
         ({"surface": "up"}, 'surface=\'up\': expected "random", "hessian", "pca"'),
     ],
 )
 def test_a_wrong_argument_is_an_error(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         Curvature(None, np.ones((2, 3)), **wrong)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from typing import Any
 
 import keras
@@ -146,3 +147,19 @@ def test_the_inputs_are_those_of_fit() -> None:
     assert known.inputs is not None
     assert known.inputs.shape == (FEATURES,)
     assert known.inputs.num_examples == 15  # What is left for training.
+
+
+class Complaining(layers.Layer):
+    """Warns whenever it is called; Python tells that once."""
+
+    def call(self, x: Any) -> Any:
+        warnings.warn("planted", UserWarning, stacklevel=2)
+        return x
+
+
+def test_what_python_has_said_once_it_does_not_say_again() -> None:
+    trained = build(layers=[Complaining(), layers.Dense(1)])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        train(trained, TrainingDiagnostics(quantities=["gradient_norm"], verbose=0), epochs=EPOCHS)
+    assert [str(w.message) for w in told].count("planted") == 1

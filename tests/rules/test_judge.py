@@ -56,6 +56,14 @@ def test_the_last_fit_of_a_run_says_how_it_is_judged() -> None:
     assert Judge.of(record_of([facts(), block(), later]), silent).names == ("strict",)
 
 
+def test_what_was_there_before_training_comes_first() -> None:
+    """By their codes, and by steps, the others would come before."""
+    slow = block(ratio=1e-4, loss=np.linspace(1.0, 0.98, NUM_STEPS))
+    run = record(slow, facts(inputs=inputs(scale=150.0, maximum=255.0)), accuracy=LOST)
+    codes = [f.code for f in Judge().findings(run, silent) if f.severity == "warning"]
+    assert codes == ["unscaled-inputs", "learning-rate-too-low"]
+
+
 def test_a_rule_that_raises_is_told_once_and_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: Any, run: Any) -> Any:
         raise ZeroDivisionError("planted")

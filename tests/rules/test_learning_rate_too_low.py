@@ -41,3 +41,10 @@ def test_a_try_of_a_few_steps_says_nothing() -> None:
     steps = block(num_steps=20, ratio=1e-4, loss=np.ones(20))
     run = record(steps, responses=[response(20, LOST)])
     assert found(run, "learning-rate-too-low") == []
+
+
+def test_a_short_run_at_a_good_pace_lacks_steps() -> None:
+    """One epoch of a healthy model: a five hundredth of the norm per step, and not there yet."""
+    steps = block(num_steps=57, ratio=2e-3, loss=np.linspace(2.3, 2.0, 57))
+    run = record(steps, responses=[response(57, LOST)])
+    assert found(run, "learning-rate-too-low") == []
