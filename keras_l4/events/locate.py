@@ -16,7 +16,8 @@ _LISTED = 5
 def find_run(log_dir: Path, optimizer: str | None) -> Path:
     """The folder of the run that the arguments of `load` mean, which has event files of ours."""
     if not log_dir.is_dir():
-        raise FileNotFoundError(f"log_dir={os.fspath(log_dir)!r}: there is no such folder.")
+        kind = "it is a file, not a folder" if log_dir.exists() else "there is no such folder"
+        raise FileNotFoundError(f"log_dir={os.fspath(log_dir)!r}: {kind}.")
     root = log_dir / _FOLDER if (log_dir / _FOLDER).is_dir() else log_dir
     runs = _runs(root)
     if not runs:

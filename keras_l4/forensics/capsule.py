@@ -89,8 +89,8 @@ class Capsule:
         path = Path(folder)
         if not (path / _ABOUT).is_file():
             raise FileNotFoundError(
-                f"{os.fspath(folder)!r} is no capsule: it has no {_ABOUT}. Pass the folder "
-                "`capsule-<step>` that FlightRecorder has written into its log_dir."
+                f"{os.fspath(folder)!r} is no capsule: it has no {_ABOUT}. Pass "
+                + _capsules_in(path)
             )
         try:
             return cls._read(path)
@@ -150,3 +150,11 @@ def _load(file: Path) -> dict[str, np.ndarray]:
             raise ValueError(f"{file.name} is compressed, as no capsule is")
     with np.load(file, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
+
+
+def _capsules_in(folder: Path) -> str:
+    """What to pass instead of a folder that is none."""
+    found = sorted(os.fspath(file.parent) for file in folder.glob(f"*/{_ABOUT}"))
+    if found:
+        return f"one of {found}, which lie in it."
+    return "the folder `capsule-<step>` that FlightRecorder has written into its log_dir."

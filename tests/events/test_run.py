@@ -108,6 +108,12 @@ def test_single_optimizer_needs_no_name(tmp_path, make_block):
     assert len(load(tmp_path).steps) == len(load(tmp_path, "adam").steps) == 2
 
 
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FileNotFoundError, match="it is a file, not a folder"):
+        load(tmp_path / "file")
+
+
 def test_missing_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere.*no such folder"):
         load(tmp_path / "nowhere")

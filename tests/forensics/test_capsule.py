@@ -57,6 +57,13 @@ def test_what_is_saved_is_loaded(folder: Path) -> None:
     assert list(folder.parent.iterdir()) == [folder]
 
 
+def test_the_folder_above_is_none_but_says_what_lies_in_it(tmp_path: Path) -> None:
+    (tmp_path / "capsule-46").mkdir()
+    (tmp_path / "capsule-46" / "capsule.json").touch()
+    with pytest.raises(FileNotFoundError, match=r"Pass one of \['.*capsule-46'\]"):
+        Capsule.load(tmp_path)
+
+
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="is no capsule"):
         Capsule.load(tmp_path)
