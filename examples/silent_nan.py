@@ -1,9 +1,9 @@
 """A NaN that `TerminateOnNaN` does not see.
 
-One pixel of one image is NaN, as after a division by an empty channel. On TensorFlow on a CPU,
-without XLA, relu turns the NaN activations into zeros: the loss stays finite, the first layer is
-dead for good, and training goes on. With XLA, on JAX and on torch relu hands NaN on, the loss
-becomes NaN, and `TerminateOnNaN` stops training without saying where the NaN came from.
+One pixel of one image is NaN, as after a division by an empty channel. On TensorFlow without XLA, on
+some CPUs, relu turns the NaN activations into zeros: the loss stays finite, the first layer is
+dead for good, and training goes on. On others, with XLA, on JAX and on torch relu hands NaN on,
+the loss becomes NaN, and `TerminateOnNaN` stops training without saying where the NaN came from.
 
 KERAS_BACKEND=tensorflow python examples/silent_nan.py
 KERAS_BACKEND=jax python examples/silent_nan.py

@@ -13,11 +13,15 @@ from keras_l4.callbacks import NonFiniteMonitor
 from tests.training import STEPS, build, train
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a relu of TensorFlow's")
 def test_the_silent_nan() -> None:
     """One NaN kills a layer, the loss stays finite, and nobody else notices."""
+
+    def relu(x: Any) -> Any:
+        """As TensorFlow's on some CPUs: NaN is not above 0."""
+        return keras.ops.where(x > 0, x, 0.0)
+
     dense = keras.layers.Dense
-    layers = [dense(4, activation="relu", name="hidden"), dense(1, name="out")]
+    layers = [dense(4, activation=relu, name="hidden"), dense(1, name="out")]
     model = build("adam", layers, run_eagerly=False, jit_compile=False)
     monitor = NonFiniteMonitor(verbose=0)
     losses: list[float] = []
@@ -29,7 +33,7 @@ def test_the_silent_nan() -> None:
     # Silent: training goes on to its end with a finite loss.
     assert len(losses) == 2 * STEPS
     assert all(map(math.isfinite, losses))
-    assert np.isnan(model.get_layer("hidden").kernel.numpy()[0]).all()
+    assert np.isnan(model.get_layer("hidden").get_weights()[0][0]).all()
     assert history.history["num_nonfinite"][0] >= 1
     # Named: at its step, in the one row of the one kernel that it reached.
     first = monitor.events[0]

