@@ -33,8 +33,9 @@ FILE = HERE / "again.json"
 FIRST = "tensorflow"
 TEXT = """# The same programs, trained again
 
-Made by `tests/diagnosis/again.py`. The programs of RESULTS.md, on other backends, whose initial weights are
-others for the same seed, and with half the batch. A verdict is whether a faulty program is named
+Made by `tests/diagnosis/again.py`. The programs of `faulty.py` and `healthy.py`, on another
+backend, whose initial weights are others for the same seed, or with half the batch; a row for each way that
+was measured, and none for those that were not. A verdict is whether a faulty program is named
 rightly, or a healthy one is left alone. Loss: that of the last epoch, as Keras shows it.
 
 """
