@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from keras_l4 import backend
@@ -84,6 +85,8 @@ class FindingsReport(Observer):
         told = [finding for finding in findings if finding.rank > 0]
         if callback.options.verbose and backend.is_first_process():
             print_findings(told)
+            if closing := _closing(told, callback.options.log_dir):
+                callback.say(closing)
         return markdown(findings)
 
     def _warn_at_once(self, callback: RecordingCallback) -> None:
@@ -101,3 +104,8 @@ class FindingsReport(Observer):
 
     def _switch_off(self, code: str, error: Exception) -> None:
         self._fuse.tell(f"rule {code}", error)
+
+
+def _closing(told: Sequence[Finding], log_dir: str | os.PathLike[str] | None) -> str:
+    found = "" if told else "nothing to warn of. "
+    return found + ("" if log_dir is None else f"See it: tensorboard --logdir {os.fspath(log_dir)}")
