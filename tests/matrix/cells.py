@@ -57,7 +57,6 @@ def outcome(mode_name: str, optimizer: str) -> str:
         AssertionError: It does, and with us it trains otherwise, or is recorded wrongly.
     """
     mode = MODES[mode_name]
-    keras.config.set_dtype_policy(mode.policy)
     try:
         return _outcome(mode, optimizer)
     finally:
@@ -84,6 +83,7 @@ def _outcome(mode: Mode, optimizer: str) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
     watched, blocks = _model(mode, optimizer, built=False), []
+    assert plain.dtype_policy.name == watched.dtype_policy.name == mode.policy
     before = type(watched.optimizer)
     mode.train(watched, data, mode.callbacks(), [blocks.append])
     assert same(state(watched), state(plain)), "weights or slots differ"
@@ -97,6 +97,8 @@ def _outcome(mode: Mode, optimizer: str) -> str:
 
 def _model(mode: Mode, name: str, built: bool = True, **compiled: Any) -> Any:
     keras.utils.clear_session(free_memory=False)
+    # It also forgets the policy.
+    keras.config.set_dtype_policy(mode.policy)
     keras.utils.set_random_seed(0)
     model = mode.architecture()
     if built and not model.built:
@@ -148,6 +150,7 @@ def _check(
     finite = np.isfinite(norms).all(axis=1)
     # Some optimizers make NaN of a gradient that is zero; only loss scaling skips one.
     skips = mode.overflow_at is not None
+    assert not skips or not finite.all(), "nothing overflowed"
     assert block.skipped.tolist() == (~finite & skips).tolist()
     assert np.isfinite(block.values["gradient_norm"]).all(axis=1).tolist() == finite.tolist()
     _close(block.values["gradient_norm"][finite], norms[finite], mode.rtol)
