@@ -85,9 +85,18 @@ class FindingsReport(Observer):
         told = [finding for finding in findings if finding.rank > 0]
         if callback.options.verbose and backend.is_first_process():
             print_findings(told)
-            if closing := _closing(told, callback.options.log_dir):
-                callback.say(closing)
+            self._close(told, callback)
         return markdown(findings)
+
+    def _close(self, told: Sequence[Finding], callback: RecordingCallback) -> None:
+        """Says where to look, at the end of a `fit` that is not silent itself."""
+        log_dir = callback.options.log_dir
+        found = "" if told else "nothing to warn of. "
+        place = "" if log_dir is None else f"See it: tensorboard --logdir {os.fspath(log_dir)}"
+        # None in a loop of the user's own.
+        of_fit = callback.params or {"verbose": 0}
+        if of_fit["verbose"] and (found or place):
+            callback.say(found + place)
 
     def _warn_at_once(self, callback: RecordingCallback) -> None:
         begin = time.monotonic()
@@ -104,8 +113,3 @@ class FindingsReport(Observer):
 
     def _switch_off(self, code: str, error: Exception) -> None:
         self._fuse.tell(f"rule {code}", error)
-
-
-def _closing(told: Sequence[Finding], log_dir: str | os.PathLike[str] | None) -> str:
-    found = "" if told else "nothing to warn of. "
-    return found + ("" if log_dir is None else f"See it: tensorboard --logdir {os.fspath(log_dir)}")

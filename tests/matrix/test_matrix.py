@@ -19,11 +19,7 @@ BACKEND = keras.backend.backend()
 README = Path(__file__).parents[2] / "README.md"
 
 
-CELLS = [
-    (name, optimizer)
-    for name in MODES
-    for optimizer in part_of(name, BACKEND)
-]
+CELLS = [(name, optimizer) for name in MODES for optimizer in part_of(name, BACKEND)]
 # Some of JAX's cells are run here, but the whole is yet to be written down.
 WRITTEN_DOWN = {"tensorflow", "torch"}
 
