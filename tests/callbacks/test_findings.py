@@ -81,7 +81,7 @@ def test_the_end_says_where_the_record_is(
     assert f"keras_l4: See it: tensorboard --logdir {tmp_path}" in capfd.readouterr().out
     fit(build(), TrainingDiagnostics(rules=[]), verbose=2)
     assert "keras_l4: nothing to warn of." in capfd.readouterr().out
-    fit(build(), TrainingDiagnostics(tmp_path, rules=[]), verbose=0)
+    fit(build(), TrainingDiagnostics(tmp_path / "new", rules=[]), verbose=0)
     assert "keras_l4" not in capfd.readouterr().out
 
 
