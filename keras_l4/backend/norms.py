@@ -26,7 +26,7 @@ def exact_norms(tensors: Sequence[Any]) -> Any:
     """
     cheap = cheap_norms(tensors)
     floor = constant(_floors(tuple(tuple(x.shape) for x in tensors)), cheap)
-    right = (cheap >= floor) & (cheap < np.inf)
+    right = (cheap >= floor) & ops.isfinite(cheap)
     return cond(
         every(right),
         lambda: cheap,
@@ -48,6 +48,6 @@ def _floor(shape: tuple[int | None, ...]) -> float:
 def _scaled_norm(tensor: Any) -> Any:
     x = widen(tensor)
     largest = maximum(ops.abs(x))
-    usable = ops.logical_and(largest > 0, largest < np.inf)
+    usable = ops.logical_and(largest > 0, ops.isfinite(largest))
     scale = ops.where(usable, largest, ops.ones_like(largest))
     return ops.cast(scale * ops.sqrt(ops.sum(ops.square(x / scale))), "float32")

@@ -141,11 +141,13 @@ def maximum(x: Any) -> Any:
 
 
 def _largest(x: Any) -> Any:
-    nan = tf.constant(np.nan, x.dtype)
-    return tf.where(tf.reduce_any(tf.math.is_nan(x)), nan, tf.reduce_max(x))
+    # No constant NaN: `tf.debugging.enable_check_numerics` would find it.
+    return tf.reduce_max(x) + tf.reduce_sum(tf.where(tf.math.is_nan(x), x, tf.zeros_like(x)))
 
 
 def _or_zero(x: Any, reduction: Callable[[Any], Any]) -> Any:
+    if x.shape.num_elements() == 0:
+        return reduction(tf.zeros((1,), x.dtype))
     reduced = reduction(x)
     if x.shape.num_elements():
         return reduced

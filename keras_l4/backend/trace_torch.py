@@ -14,6 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from keras_l4.backend.layer_calls import around_layers, layer_path
+from keras_l4.backend.refusal import is_refusal
 from keras_l4.backend.trace import Journal, Place, StepTrace, Value
 from keras_l4.backend.trace_pass import called, losses, tensors
 from keras_l4.backend.trace_sources import enter_sources, loss_factor
@@ -118,7 +119,7 @@ def trace_step(model: Any, x: Any, y: Any, sample_weight: Any) -> StepTrace:
     with torch.enable_grad(), around_layers(layers.scope), watch:
         outputs = called(model, batch[0])
         watch.phase = "loss"
-        loss, scaled = losses(model, batch, outputs)
+        loss, scaled = _losses(model, batch, outputs)
         gradients = _gradients(scaled, [v.value for v in model.trainable_variables])
     reached = [_value(gradient) for gradient in gradients if gradient is not None]
     state = [_variable_value(variable) for variable in model.non_trainable_variables]
@@ -130,6 +131,18 @@ def trace_step(model: Any, x: Any, y: Any, sample_weight: Any) -> StepTrace:
         loss_origins=journal.origins([_value(loss)]) + journal.changed(state),
         gradient_origins=journal.origins([_value(scaled), *reached]),
     )
+
+
+def _losses(model: Any, batch: tuple[Any, Any, Any], outputs: Any) -> tuple[Any, Any]:
+    try:
+        return losses(model, batch, outputs)
+    except RuntimeError as error:
+        if not is_refusal(error):
+            raise
+        # What the loss would be made of stands for it: a sum is as little finite as its parts.
+        parts = [leaf for leaf in keras.tree.flatten((outputs, *batch[1:])) if leaf is not None]
+        loss = torch.stack([part.float().sum() for part in parts]).sum()
+        return loss, loss
 
 
 def _variable_value(variable: Any) -> Value:

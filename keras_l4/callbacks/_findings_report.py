@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from keras_l4 import backend
@@ -84,7 +85,18 @@ class FindingsReport(Observer):
         told = [finding for finding in findings if finding.rank > 0]
         if callback.options.verbose and backend.is_first_process():
             print_findings(told)
+            self._close(told, callback)
         return markdown(findings)
+
+    def _close(self, told: Sequence[Finding], callback: RecordingCallback) -> None:
+        """Says where to look, at the end of a `fit` that is not silent itself."""
+        log_dir = callback.options.log_dir
+        found = "" if told else "nothing to warn of. "
+        place = "" if log_dir is None else f"See it: tensorboard --logdir {os.fspath(log_dir)}"
+        # None in a loop of the user's own.
+        of_fit = callback.params or {"verbose": 0}
+        if of_fit["verbose"] and (found or place):
+            callback.say(found + place)
 
     def _warn_at_once(self, callback: RecordingCallback) -> None:
         begin = time.monotonic()

@@ -41,6 +41,14 @@ class FlyingCallback(RecordingCallback, abc.ABC):
         super().on_train_begin(logs)
         if self._flight is not None:
             self._flight.begin(self._model)
+            backend.on_fit_exit(self._leave)
+
+    def _leave(self) -> None:
+        """`fit` is left, maybe by an error in a step."""
+        error, flight, session = backend.refusal(), self._flight, self._session
+        if error and flight and session and session.is_open:
+            session.flush()
+            flight.keep_refused(session.last_step + 1, error)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         super().on_train_batch_begin(batch, logs)

@@ -1,8 +1,12 @@
-"""What is said of steps that are not in the record."""
+"""What is said of steps that are not in the record, or stand where nobody looks for them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from keras_l4.callbacks._fuse import warn
+from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.layout import Layout
 from keras_l4.recorder.reader import Chunk
 
 
@@ -22,3 +26,27 @@ def tell_of_no_step(optimizer: str) -> None:
         f"the optimizer {optimizer!r} took no step in this fit, so that nothing was recorded. Is it "
         "one that the model is trained with?"
     )
+
+
+def tell_of_overwritten(layout: Layout, say: Callable[[str], None]) -> None:
+    """Says which variables are left out, if any are."""
+    if layout.overwritten:
+        say(
+            f"not recorded: {', '.join(layout.overwritten)}. They are set to what stands for their "
+            "gradient."
+        )
+
+
+def tell_of_earlier_run(block: StepBlock, previous: int, say: Callable[[str], None]) -> None:
+    """Says, at the first steps of a new run, that another was recorded in the same place.
+
+    Args:
+        block: What is recorded now.
+        previous: The last step that was recorded there before this `fit`.
+        say: Prints a line.
+    """
+    if block.steps[0] == previous + 1 and block.iterations[0] == 0:
+        say(
+            f"the log_dir holds an earlier run. This one is recorded as steps {previous + 1} and on, "
+            "and takes its place. A log_dir for each run keeps both."
+        )

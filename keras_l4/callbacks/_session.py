@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_l4 import backend
+from keras_l4.callbacks import _missing_steps
 from keras_l4.callbacks._calendar import Calendar
 from keras_l4.callbacks._clock import Clock
 from keras_l4.callbacks._filing import Filing
@@ -15,7 +16,6 @@ from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._guarding import guard_mode
 from keras_l4.callbacks._histograms import histograms
 from keras_l4.callbacks._last_words import last_words
-from keras_l4.callbacks._missing_steps import tell_of_lost_steps, tell_of_no_step
 from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._switch import Switch
 from keras_l4.callbacks._witness import Witness
@@ -59,8 +59,7 @@ class Session:
         self._reader: Reader | None = None
         self._calendar: Calendar | None = None
         self._chunk: Chunk | None = None
-        self._epoch = self._pending = 0
-        self._started = False
+        self._epoch, self._pending, self._started = 0, 0, False
         self._filing = Filing(plan, optimizer, self._fuse)
         self._last_step = max(self._filing.previous_step, backend.num_iterations(optimizer))
         self._witness = Witness(model, optimizer, members, self._fuse, self.take_note)
@@ -86,11 +85,7 @@ class Session:
         if self._reader is not None or recorder is None:
             return
         self._reader = Reader(recorder)
-        if overwritten := recorder.layout.overwritten:
-            self.members[0].say(
-                f"not recorded: {', '.join(overwritten)}. They are set to what stands for their "
-                "gradient."
-            )
+        _missing_steps.tell_of_overwritten(recorder.layout, self.members[0].say)
         if not self._started:
             self._reader.skip()
         self._calendar = Calendar(self._last_step + 1, self._reader.num_rows)
@@ -150,11 +145,15 @@ class Session:
             return None
         self._chunk = chunk
         if chunk.num_lost:
-            tell_of_lost_steps(chunk)
+            _missing_steps.tell_of_lost_steps(chunk)
         layout = self._reader.recorder.layout
         return assemble(self._optimizer.name, layout, chunk, self._calendar, self._fuse.attempt)
 
     def _deliver(self, block: StepBlock) -> None:
+        if self._filing.previous_step:
+            _missing_steps.tell_of_earlier_run(
+                block, self._filing.previous_step, self.members[0].say
+            )
         self._last_step = int(block.steps[-1])
         self._filing.write(block)
         for member in self.members if backend.is_first_process() else ():
@@ -182,7 +181,7 @@ class Session:
         """Training came to its end: a last look, and the last word of the callbacks."""
         self.flush()
         if self._started and not (self.saw_steps or self._fuse.is_off(_READING)):
-            tell_of_no_step(self._optimizer.name)
+            _missing_steps.tell_of_no_step(self._optimizer.name)
         self._witness.finish(self._last_step)
         self._filing.write_findings(last_words(self.members))
         self.close()
@@ -194,6 +193,7 @@ class Session:
         self.is_open = False
         try:
             self.flush()
+            self._witness.leave(self._last_step)
         finally:
             self._switch.stop(self._optimizer)
             self._filing.close()

@@ -15,7 +15,7 @@ from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._model_facts import model_facts
 from keras_l4.callbacks._probe import Probe
 from keras_l4.recorder.facts import ModelFacts
-from keras_l4.recorder.notes import EpochLogs, Note, Response
+from keras_l4.recorder.notes import EpochLogs, Note, Refusal, Response
 
 if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
@@ -79,6 +79,12 @@ class Witness:
     def finish(self, step: int) -> None:
         """A last look."""
         self._note(functools.partial(self._look, step))
+
+    def leave(self, step: int) -> None:
+        """`fit` is left, maybe by an error in the step after this one."""
+        error = backend.refusal()
+        if error is not None:
+            self._deliver(Refusal(step, str(error)))
 
     def _note(self, look: Callable[[], Note | None]) -> None:
         note = self._fuse.attempt(_LOOKING, look)

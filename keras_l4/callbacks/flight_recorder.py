@@ -18,8 +18,9 @@ class FlightRecorder(FlyingCallback):
 
     It keeps the state of training of every `snapshot_every`-th step on the host, with every batch
     since then. When a gradient, the loss, a weight, a layer's state or a slot of the optimizer is
-    not finite, all of it goes into `<log_dir>/capsule-<step>`, in open formats: `.npz` and JSON.
-    Only the first such step of a `fit` does.
+    not finite, all of it goes into `<log_dir>/capsule-<step>`, in open formats: `.npz` and JSON;
+    also when the framework does not finish a step for that reason, as torch's binary cross-entropy
+    does not. Only the first such step of a `fit` does.
 
     It needs memory on the host for two states and `max_bytes` of batches.
 

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import keras
 
+from keras_l4 import backend
 from keras_l4.callbacks._fuse import warn
 from keras_l4.callbacks._loop import Loop
 from keras_l4.callbacks._observers import Action
@@ -77,7 +78,7 @@ def watch(
         `flush_every` steps are read when the context ends, and a warning tells the others.
 
     Raises:
-        TypeError: There is no optimizer, or it is none of Keras'.
+        TypeError: `model` is no Keras model; there is no optimizer, or it is none of Keras'.
         ValueError: On JAX, neither the optimizer nor the model is built.
 
     Example:
@@ -95,6 +96,7 @@ def watch(
     ...             watched.step()
     ...     assert len(blocks[0]) == 3
     """
+    backend.check_model(model)
     if optimizer is None and not model.compiled:
         raise TypeError(
             "watch was given no optimizer, and the model is not compiled with one. Pass the one "

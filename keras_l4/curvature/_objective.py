@@ -132,6 +132,7 @@ def _epsilon(dtype: str) -> float:
 
 
 def _check_model(model: Any) -> None:
+    backend.check_model(model)
     if not model.compiled:
         raise ValueError(
             "The model is not compiled, so that it has no loss. Call model.compile(optimizer, "

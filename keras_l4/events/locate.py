@@ -31,9 +31,9 @@ def find_run(log_dir: Path, optimizer: str | None) -> Path:
     if optimizer is None and len(runs) == 1:
         return next(iter(runs.values()))
     if optimizer not in runs:
+        wanted = "Pass the name of one of them" if len(runs) > 1 else "Leave `optimizer` out"
         raise ValueError(
-            f"optimizer={optimizer!r}: {root} holds the runs {sorted(runs)}. "
-            "Pass the name of one of them."
+            f"optimizer={optimizer!r}: {root} holds the runs {sorted(runs)}. {wanted}."
         )
     return runs[optimizer]
 

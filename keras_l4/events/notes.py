@@ -14,7 +14,14 @@ from tensorboard.compat.proto import summary_pb2
 from keras_l4.events.schema import FORMAT_VERSION, PLUGIN_NAME, check_version
 from keras_l4.events.tags import CURVATURE, NoteKind, curvature
 from keras_l4.recorder.facts import ModelFacts
-from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Note, Response, SurfaceNote
+from keras_l4.recorder.notes import (
+    CurvatureNote,
+    EpochLogs,
+    Note,
+    Refusal,
+    Response,
+    SurfaceNote,
+)
 
 _T = TypeVar("_T")
 _PLAIN: dict[Any, tuple[type, ...]] = {float: (float, int), int: (int,), bool: (bool,), str: (str,)}
@@ -22,6 +29,7 @@ _CLASSES: dict[NoteKind, type[Note]] = {
     "facts": ModelFacts,
     "response": Response,
     "epoch_logs": EpochLogs,
+    "refusal": Refusal,
     "curvature": CurvatureNote,
     "surface": SurfaceNote,
 }

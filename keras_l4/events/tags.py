@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 Kind = Literal["full", "layer", "index", "clock"]
-NoteKind = Literal["facts", "response", "epoch_logs", "curvature", "surface"]
+NoteKind = Literal["facts", "response", "epoch_logs", "refusal", "curvature", "surface"]
 
 SCALARS: Mapping[str, str] = MappingProxyType(
     {

@@ -110,10 +110,12 @@ def replay(
 
     Raises:
         FileNotFoundError: `capsule` is none.
+        TypeError: `model` is no Keras model.
         ValueError: It is damaged, belongs to another model, or has no configuration.
     """
     held = Capsule.load(capsule)
     model = built(held) if model is None else model
+    backend.check_model(model)
     backend.build_model(model, backend.as_fed(held.batches[0][0]))
     state, draw = backend.read_state(model), backend.random_state()
     try:

@@ -28,7 +28,7 @@ class Rerun:
         draw: What it drew from, beside seed generators of the model.
         before: The state before it.
         after: The state after it.
-        loss: As Keras showed it, the mean over the epoch so far.
+        loss: As Keras showed it, the mean over the epoch so far; NaN of a step that was not finished.
         norms: Gradient norm of each variable, `float32[variables]`.
         num_nonfinite: Elements of its gradients that are not finite; 0 where loss scaling skipped it,
             which is how it finds its scale.
@@ -76,8 +76,9 @@ def rerun(model: Any, capsule: Capsule) -> Iterator[Rerun]:
             loss = _trained(model, batch, reader)
             after, chunk = backend.read_state(model), reader.read()
             norms, num_nonfinite = _measured(chunk) if chunk else (np.zeros(0), 0)
-            number += chunk is not None
-            yield Rerun(number, batch, draw, before, after, loss, norms, num_nonfinite)
+            number += chunk is not None or loss is None
+            shown = np.nan if loss is None else loss
+            yield Rerun(number, batch, draw, before, after, shown, norms, num_nonfinite)
             before = after
 
 
@@ -87,11 +88,16 @@ def _rates(rows: Mapping[str, np.ndarray]) -> dict[int, float]:
     return {int(step): float(rate) for step, rate in pairs if np.isfinite(rate)}
 
 
-def _trained(model: Any, batch: backend.Batch, reader: Reader) -> float:
-    """The loss as Keras shows it."""
+def _trained(model: Any, batch: backend.Batch, reader: Reader) -> float | None:
+    """The loss as Keras shows it; None where the framework does not finish the step."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(backend.as_fed(batch))
-    with backend.exposed(reader.recorder.rings):
-        return float(model.train_on_batch(x, y, weight, return_dict=True)["loss"])
+    try:
+        with backend.exposed(reader.recorder.rings):
+            return float(model.train_on_batch(x, y, weight, return_dict=True)["loss"])
+    except Exception as error:
+        if not backend.is_refusal(error):
+            raise
+        return None
 
 
 def _measured(chunk: Chunk) -> tuple[np.ndarray, int]:

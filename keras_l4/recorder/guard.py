@@ -66,7 +66,7 @@ class Guard:
     def _suspects(self, gradients: Any) -> Any:
         if not gradients:
             return False
-        return ~backend.every(backend.exact_norms(gradients) < float("inf"))
+        return ~backend.every(ops.isfinite(backend.exact_norms(gradients)))
 
 
 def _all_finite(tensors: Any) -> Any:

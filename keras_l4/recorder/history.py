@@ -11,7 +11,7 @@ from keras_l4.recorder.block import StepBlock
 from keras_l4.recorder.facts import ModelFacts
 from keras_l4.recorder.kept import Kept
 from keras_l4.recorder.nonfinite import NonFinite, nonfinite_events
-from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Note, Response
+from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Note, Refusal, Response
 from keras_l4.recorder.selection import chain
 
 _MOST_EVENTS = 256
@@ -31,6 +31,7 @@ class Record:
         responses: Answers to the fixed batch, in order.
         epochs: What Keras showed, in order.
         curvatures: Measurements of the curvature, in order.
+        refusals: Steps that the framework did not finish, in order.
     """
 
     block: StepBlock
@@ -41,6 +42,7 @@ class Record:
     responses: tuple[Response, ...] = ()
     epochs: tuple[EpochLogs, ...] = ()
     curvatures: tuple[CurvatureNote, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass
@@ -56,6 +58,7 @@ class History:
     _responses: list[Response] = field(default_factory=list)
     _epochs: list[EpochLogs] = field(default_factory=list)
     _curvatures: list[CurvatureNote] = field(default_factory=list)
+    _refusals: list[Refusal] = field(default_factory=list)
     _num_rows: int = 0
     _num_looks: int = 0
     _stride: int = 1
@@ -74,6 +77,8 @@ class History:
             self._curvatures.append(item)
         elif isinstance(item, EpochLogs):
             self._epochs.append(item)
+        elif isinstance(item, Refusal):
+            self._refusals.append(item)
 
     def _meet(self, facts: ModelFacts) -> None:
         """A `fit` that goes on with the same weights is part of the same run."""
@@ -102,6 +107,7 @@ class History:
             responses=tuple(self._responses),
             epochs=tuple(self._epochs),
             curvatures=tuple(self._curvatures),
+            refusals=tuple(self._refusals),
         )
 
     def _add_block(self, block: StepBlock) -> None:

@@ -91,6 +91,19 @@ class EpochLogs:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A step that the framework did not finish, since a number in it was not finite.
+
+    Attributes:
+        step: Last step before it.
+        message: What it raised.
+    """
+
+    step: int
+    message: str
+
+
+@dataclass(frozen=True)
 class CurvatureNote:
     """The curvature of the loss at one moment, as `keras_l4.curvature` measures it.
 
@@ -174,4 +187,4 @@ class SurfaceNote:
     seconds: float
 
 
-Note = ModelFacts | Response | EpochLogs | CurvatureNote | SurfaceNote
+Note = ModelFacts | Response | EpochLogs | Refusal | CurvatureNote | SurfaceNote

@@ -60,7 +60,8 @@ class Rate(abc.ABC):
 
     def is_epsilon_dominated(self, second_moment: Any) -> Any:
         """Device mask: the elements whose denominator is ε rather than the second moment."""
-        return backend.widen(second_moment) < self.epsilon_limit
+        wide = backend.widen(second_moment)
+        return wide < ops.cast(self.epsilon_limit, wide.dtype)
 
     def is_undefined(self, second_moment: Any) -> Any:
         """Device mask: the elements whose rate is NaN."""

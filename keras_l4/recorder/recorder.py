@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from keras_l4 import backend
@@ -88,7 +87,7 @@ class Recorder:
     def _begin(self, taken: Taken) -> Begun:
         norms = backend.exact_norms(taken.gradients)
         due = self._counter(1) % self.settings.every == 0
-        suspicious = backend.known(~backend.every(norms < np.inf))
+        suspicious = backend.known(~backend.every(ops.isfinite(norms)))
         looked = backend.known(taken.is_update & due | suspicious)
         wanted = self.rate.every_update or looked
         watched = self.consumption.variables

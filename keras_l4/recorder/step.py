@@ -105,8 +105,8 @@ class Step:
 
     def nan_like_mean(self, values: Sequence[Any]) -> Any:
         """NaN where the mean second moment says that there is one, else `values`."""
-        undefined = ops.isnan(self.mean_second_moments)
-        return ops.where(undefined, np.float32(np.nan), backend.row(values, "float32"))
+        mean = self.mean_second_moments
+        return ops.where(ops.isnan(mean), mean, backend.row(values, "float32"))
 
     @cached_property
     def _folds(self) -> dict[str, Sequence[Any]]:

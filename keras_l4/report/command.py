@@ -29,6 +29,8 @@ def _report(given: argparse.Namespace) -> int:
         print("No findings.")
     if given.html is not None:
         print(f"Written: {given.html}")
+    for capsule in sorted(judged.log_dir.glob("capsule-*")):
+        print(f"Where it went wrong: python -m keras_l4 replay {capsule}")
     return 0
 
 

@@ -11,7 +11,7 @@ from keras_l4.recorder.block import Variable
 from keras_l4.recorder.facts import LayerFacts, ModelFacts
 from keras_l4.recorder.history import Record
 from keras_l4.recorder.nonfinite import NonFinite
-from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Response
+from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Refusal, Response
 
 _WINDOWS = 20
 _TINY = np.finfo(np.float64).tiny
@@ -59,6 +59,11 @@ class Evidence:
     def events(self) -> tuple[NonFinite, ...]:
         """The first gradients with NaN or Inf, or too large a norm."""
         return self.record.events
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Steps that the framework did not finish, at a number that was not finite."""
+        return self.record.refusals
 
     @property
     def steps(self) -> np.ndarray:

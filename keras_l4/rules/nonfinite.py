@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.recorder.nonfinite import NonFinite
-from keras_l4.recorder.notes import EpochLogs
+from keras_l4.recorder.notes import EpochLogs, Refusal
 from keras_l4.rules._base import Rule
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
@@ -19,7 +19,9 @@ class NonFiniteGradients(Rule):
     What it does: names the first step and variable whose gradient holds NaN or Inf, and how far
         it spread at that step. Steps that loss scaling skipped are left out: overflow is how it
         finds its scale. A norm that float32 cannot hold, of finite elements, is told apart, and so is
-        an epoch whose loss is not finite though every gradient in it is, and no step was skipped.
+        an epoch whose loss is not finite though every gradient in it is, and no step was skipped,
+        and a step in which the framework raised an error at such a number, as torch's binary
+        cross-entropy does.
     Why it is bad: the update makes the weights NaN, and nothing that is computed from them
         recovers. Where relu turns NaN into 0, the loss does not even show it.
     What to do: look at the batch for NaN; log(0), 0/0 and large exponentials in the loss; lower
@@ -34,6 +36,8 @@ class NonFiniteGradients(Rule):
         events = [event for event in run.events if event.kind != "overflow"]
         if events:
             yield _finding(run, events)
+        elif run.refusals:
+            yield _refusal(run.refusals[-1])
         elif (epoch := _spoiled_epoch(run)) is not None:
             yield _loss(run, epoch)
         elif run.events:
@@ -67,6 +71,22 @@ def _finding(run: Evidence, events: list[NonFinite]) -> Finding:
         if in_data
         else "Look at the batch of that step, and at logarithms, divisions and exponentials in "
         "the loss. If the loss rose before: a lower learning rate, or clipping.",
+    )
+
+
+def _refusal(refusal: Refusal) -> Finding:
+    return Finding(
+        code="nonfinite",
+        title="A step was not finished, at NaN or Inf",
+        severity="error",
+        layers=(),
+        first_step=refusal.step + 1,
+        last_step=refusal.step + 1,
+        evidence={"error": refusal.message},
+        explanation=f"In step {refusal.step + 1} the framework met a number that is not finite, and "
+        f"raised an error: {refusal.message.strip().splitlines()[0]}. No step before it was bad.",
+        advice="FlightRecorder keeps the batch, and keras_l4.replay names the layer. Look at the "
+        "batch of that step for NaN.",
     )
 
 

@@ -74,6 +74,17 @@ def test_they_are_printed_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
     assert "plateau" not in out  # A note is not printed.
 
 
+def test_the_end_says_where_the_record_is(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fit(misfit(), TrainingDiagnostics(tmp_path), verbose=2)
+    assert f"keras_l4: See it: tensorboard --logdir {tmp_path}" in capfd.readouterr().out
+    fit(build(), TrainingDiagnostics(rules=[]), verbose=2)
+    assert "keras_l4: nothing to warn of." in capfd.readouterr().out
+    fit(build(), TrainingDiagnostics(tmp_path / "new", rules=[]), verbose=0)
+    assert "keras_l4" not in capfd.readouterr().out
+
+
 def test_verbose_0_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
     fit(misfit(), TrainingDiagnostics(verbose=0))
     assert "keras_l4" not in capfd.readouterr().out

@@ -28,11 +28,21 @@ def steps(log_dir: Path) -> list[int]:
     return keras_l4.load(log_dir).steps.tolist()
 
 
-def test_a_new_model_in_the_same_folder_goes_on(tmp_path: Path) -> None:
+def test_a_new_model_in_the_same_folder_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = build()
+    train(model, norms(tmp_path))
+    train(model, norms(tmp_path))
+    assert "an earlier run" not in capsys.readouterr().out
     train(build(), norms(tmp_path))
-    train(build(), norms(tmp_path))
+    assert (
+        f"an earlier run. This one is recorded as steps {2 * STEPS + 1}" in capsys.readouterr().out
+    )
+    train(build(), norms(tmp_path / "new"))
+    train(build(), norms(tmp_path / "new"))
 
-    assert_begun_anew(tmp_path)
+    assert_begun_anew(tmp_path / "new")
 
 
 def test_a_trained_model_in_a_new_folder_goes_on_behind_its_iterations(tmp_path: Path) -> None:

@@ -161,6 +161,14 @@ def test_no_optimizer() -> None:
         raise AssertionError
 
 
+def test_no_model() -> None:
+    with (
+        pytest.raises(TypeError, match=r"model=None .* expected a keras\.Model"),
+        keras_l4.watch(None),
+    ):
+        raise AssertionError
+
+
 @pytest.mark.skipif(ON != "jax", reason="only on JAX the record travels with the variables")
 class TestJax:
     def test_variables_read_too_early(self) -> None:

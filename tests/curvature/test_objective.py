@@ -165,6 +165,8 @@ def test_a_layer_without_a_second_derivative_is_named() -> None:
 def test_a_model_without_a_loss_or_weights_is_an_error() -> None:
     x, y = np.ones((4, 2)), np.ones((4, 1))
     plain = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    with pytest.raises(TypeError, match=r"expected a keras\.Model"):
+        Objective(None, x, y, batch_size=2)
     with pytest.raises(ValueError, match=r"not compiled.*model\.compile"):
         Objective(plain, x, y, batch_size=2)
     with pytest.raises(ValueError, match="no trainable variables"):

@@ -97,6 +97,8 @@ def test_several_optimizers(tmp_path, make_block):
     for name, size in [("generator", 2), ("discriminator", 3)]:
         write(tmp_path / "diagnostics" / name, make_block(1, size))
     assert len(load(tmp_path, optimizer="generator").steps) == 2
+    with pytest.raises(ValueError, match="Leave `optimizer` out"):
+        load(tmp_path / "diagnostics" / "generator", optimizer="adam")
     assert len(load(tmp_path / "diagnostics", "discriminator").steps) == 3
     for wrong in (None, "adam"):
         with pytest.raises(ValueError, match=rf"{wrong!r}.*\['discriminator', 'generator'\]"):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 
+@pytest.mark.any_backend
 def test_five_diseases_are_named(
     example: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,7 +51,12 @@ def printed_rows(out: str) -> list[list[str]]:
 @pytest.mark.usefixtures("downloads")
 @pytest.mark.parametrize(
     ("dataset", "optimizer"),
-    [("digits", "adam"), ("mnist", "sgd"), ("cifar10", "adagrad"), ("imdb", "rmsprop")],
+    [
+        ("digits", "adam"),
+        pytest.param("mnist", "sgd", marks=pytest.mark.any_backend),
+        pytest.param("cifar10", "adagrad", marks=pytest.mark.any_backend),
+        pytest.param("imdb", "rmsprop", marks=pytest.mark.any_backend),
+    ],
 )
 def test_a_row_per_layer(
     example: Example, capsys: pytest.CaptureFixture[str], dataset: str, optimizer: str
@@ -79,6 +84,7 @@ def test_the_table_says_what_was_recorded(
     assert row[1:4] == [f"{first:.2g}", "→", f"{last:.2g}"]
 
 
+@pytest.mark.any_backend
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist", "cifar10", "imdb"])
 def test_without_a_network_it_names_the_default(example: Example, dataset: str) -> None:

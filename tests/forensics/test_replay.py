@@ -130,6 +130,12 @@ def test_another_model(tmp_path: Path) -> None:
         replay(capsule, model=build(layers=[keras.layers.Dense(1)]))
 
 
+def test_no_model(tmp_path: Path) -> None:
+    capsule = capsule_of(build(), tmp_path, nan_at=BAD)
+    with pytest.raises(TypeError, match=r"a Dense; expected a keras\.Model"):
+        replay(capsule, model=keras.layers.Dense(1))
+
+
 def test_another_backend(tmp_path: Path) -> None:
     capsule = capsule_of(build(), tmp_path, nan_at=BAD)
     about = json.loads((capsule / "capsule.json").read_text())

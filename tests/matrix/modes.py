@@ -35,7 +35,6 @@ class Mode:
         rtol: Tolerance of gradient norms, where the arithmetic is not float32's.
         slow_on: Backends on which a cell takes a minute, so that it is done for a few optimizers
             only, and by `make matrix` only.
-        dear_on: Backends that leave all cells but one to TensorFlow, in the tests.
     """
 
     says: str
@@ -51,7 +50,6 @@ class Mode:
     num_outputs: int = 1
     rtol: float = 1e-5
     slow_on: tuple[str, ...] = ()
-    dear_on: tuple[str, ...] = ()
 
     @property
     def steps_per_execution(self) -> int:
@@ -63,8 +61,6 @@ def _executions(steps: int) -> Mode:
         f"`steps_per_execution={steps}`",
         compiled=_GRAPH | {"steps_per_execution": steps},
         num_batches=9,
-        # JAX unrolls them.
-        dear_on=("jax",),
     )
 
 
@@ -93,8 +89,7 @@ def _callable() -> float:
 
 
 MODES = {
-    # JAX runs that operation by operation.
-    "graph": Mode("graph, without XLA", compiled=_GRAPH, dear_on=("jax",)),
+    "graph": Mode("graph, without XLA", compiled=_GRAPH),
     "jit": Mode("`jit_compile=True`", compiled={"jit_compile": True}, slow_on=("torch",)),
     "eager": Mode("`run_eagerly=True`", compiled={"run_eagerly": True}, slow_on=("jax",)),
     "execution-2": _executions(2),

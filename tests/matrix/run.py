@@ -2,8 +2,8 @@
 
     KERAS_BACKEND=jax python tests/matrix/run.py [--part] [MODE ...]
 
---part runs what the tests run, a third of it. Writes what it finds into results.json, after each mode, and leaves the other backends' (and modes,
-where some are named) as they are.
+--part runs what the tests run. Writes what it finds into results.json, after each mode, and leaves
+the other backends' (and modes, where some are named) as they are.
 """
 
 from __future__ import annotations

@@ -27,6 +27,13 @@ def test_report_of_a_good_run(write: Write, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.endswith("No findings.\n")
 
 
+def test_report_names_capsules(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    good = write("good")
+    (good / "capsule-7").mkdir()
+    main(["report", str(good)])
+    assert f"python -m keras_l4 replay {good / 'capsule-7'}" in capsys.readouterr().out
+
+
 def test_json(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "--json", str(write("bad", LOST, loss=RISING))]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -1,0 +1,110 @@
+"""Where the framework raises at a number that is not finite, the step is kept like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_l4 import load, replay
+from keras_l4.callbacks import FlightRecorder, NonFiniteMonitor, TrainingDiagnostics
+from keras_l4.report.judged import Judged
+from tests.forensics.sick import Exp
+from tests.training import BATCH, FEATURES, ROWS, build, state, train
+
+BAD = 2
+RAISES = {"torch": RuntimeError, "jax": FloatingPointError}
+
+
+@pytest.fixture
+def strict(backend: str) -> Any:
+    """The backend raises: torch's binary cross-entropy always does, JAX where it is asked to."""
+    if backend == "tensorflow":
+        pytest.skip("TensorFlow's check_numerics raises at the data, before any step")
+    if backend == "torch":
+        yield "binary_crossentropy"
+        return
+    import jax
+
+    with jax.debug_nans(True):
+        yield "mse"
+
+
+def sick(loss: str, *before: Any) -> Any:
+    output = keras.layers.Dense(1, "sigmoid", name="output")
+    return build(layers=[*before, keras.layers.Dense(4, "tanh"), output], loss=loss)
+
+
+def refused(model: Any, callback: Any, bad: float = np.nan) -> None:
+    """Trains on the classes 0, with one `bad` feature."""
+    x = np.zeros((ROWS, FEATURES), "float32")
+    x[BAD * BATCH, 1] = bad
+    with pytest.raises(RAISES[keras.backend.backend()]):
+        model.fit(x, x[:, :1], BATCH, verbose=0, shuffle=False, callbacks=[callback])
+
+
+def test_the_capsule_is_of_that_step(tmp_path: Path, strict: str) -> None:
+    model = sick(strict)
+    callback = FlightRecorder(tmp_path, verbose=0)
+    refused(model, callback)
+    assert callback.capsule == tmp_path / f"capsule-{BAD + 1}"
+    assert type(model.optimizer) is type(keras.optimizers.get("adam"))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="JAX is run again without asking")
+def test_replay_goes_through_the_refusal(tmp_path: Path, strict: str) -> None:
+    refused(sick(strict), FlightRecorder(tmp_path, verbose=0))
+    found = replay(tmp_path / f"capsule-{BAD + 1}")
+    assert found.reproduced
+    assert found.step == BAD + 1
+    assert found.birth is not None
+    assert (found.birth.phase, found.birth.layer) == ("data", "")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="JAX is run again without asking")
+def test_replay_finds_the_layer(tmp_path: Path, strict: str) -> None:
+    differences = keras.layers.Lambda(lambda x: x - x, name="differences")
+    model = sick(strict, Exp(name="powers"), differences)
+    refused(model, FlightRecorder(tmp_path, verbose=0), bad=100)
+    found = replay(tmp_path / f"capsule-{BAD + 1}", model)
+    assert found.birth is not None
+    assert (found.birth.layer, found.birth.operation) == ("sequential/powers", "exp")
+
+
+def test_it_is_a_finding(tmp_path: Path, strict: str) -> None:
+    refused(sick(strict), TrainingDiagnostics(tmp_path, verbose=0, look_at_data=False))
+    [finding] = [f for f in Judged.read(tmp_path).findings if f.code == "nonfinite"]
+    assert finding.severity == "error"
+    assert finding.first_step == BAD + 1
+    assert load(tmp_path).steps.tolist() == list(range(1, BAD + 1))
+
+
+def test_another_error_is_none(tmp_path: Path) -> None:
+    class Broken(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if batch == BAD:
+                raise RuntimeError("of the user")
+
+    with pytest.raises(RuntimeError, match="of the user"):
+        train(build(), FlightRecorder(tmp_path, verbose=0), Broken())
+    assert not list(tmp_path.glob("capsule-*"))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's")
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_check_numerics_finds_nothing_of_ours(tmp_path: Path, optimizer: str) -> None:
+    import tensorflow as tf
+
+    plain, ours = build(optimizer=optimizer), build(optimizer=optimizer)
+    tf.debugging.enable_check_numerics()
+    try:
+        train(plain)
+        monitor = NonFiniteMonitor(tmp_path, "raise", every=2, verbose=0)
+        train(ours, monitor, FlightRecorder(tmp_path, verbose=0))
+    finally:
+        tf.debugging.disable_check_numerics()
+    for one, other in zip(state(plain), state(ours), strict=True):
+        np.testing.assert_array_equal(one, other)
