@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keras_l4.events.eventfile import PATTERN
 from keras_l4.events.reader import event_files
+from keras_l4.recorder.notes import Note, Refusal
 
 _FOLDER = "diagnostics"
 _LISTED = 5
@@ -36,6 +37,17 @@ def find_run(log_dir: Path, optimizer: str | None) -> Path:
             f"optimizer={optimizer!r}: {root} holds the runs {sorted(runs)}. {wanted}."
         )
     return runs[optimizer]
+
+
+def why_empty(notes: Iterable[Note]) -> str:
+    """Why there is no step in a run, and what to do."""
+    refused = [note.message for note in notes if isinstance(note, Refusal)]
+    if refused:
+        return f"its first step was not finished, at NaN or Inf: {refused[-1].strip()}"
+    return (
+        "nothing has been flushed to it yet. Try again after the first steps, or pass a smaller "
+        "`flush_every`."
+    )
 
 
 def _some(names: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_l4.events.locate import find_run
+from keras_l4.events.locate import find_run, why_empty
 from keras_l4.events.reader import event_files
 from keras_l4.events.segments import concatenate, interleave, read
 from keras_l4.recorder.block import By, Series, StepBlock, Variable
@@ -192,8 +192,5 @@ def load(log_dir: str | os.PathLike[str], optimizer: str | None = None) -> Run:
     folder = find_run(Path(log_dir), optimizer)
     kept, num_superseded, notes = read(event_files(folder))
     if not kept:
-        raise ValueError(
-            f"{folder} has an event file of keras_l4, but nothing has been flushed to it yet. "
-            "Try again after the first steps, or pass a smaller `flush_every`."
-        )
+        raise ValueError(f"{folder} has an event file of keras_l4, but {why_empty(notes)}")
     return Run(tuple(kept), num_superseded, notes)

@@ -82,6 +82,17 @@ def test_it_is_a_finding(tmp_path: Path, strict: str) -> None:
     assert load(tmp_path).steps.tolist() == list(range(1, BAD + 1))
 
 
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="one backend shows it")
+def test_a_first_step_that_is_refused_is_told(tmp_path: Path) -> None:
+    x = np.full((BATCH, FEATURES), np.nan, "float32")
+    callback = TrainingDiagnostics(tmp_path, verbose=0)
+    model = sick("binary_crossentropy")
+    with pytest.raises(RuntimeError):
+        model.fit(x, np.zeros((BATCH, 1)), verbose=0, callbacks=[callback])
+    with pytest.raises(ValueError, match=r"first step was not finished.*between 0 and 1"):
+        load(tmp_path)
+
+
 def test_another_error_is_none(tmp_path: Path) -> None:
     class Broken(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
