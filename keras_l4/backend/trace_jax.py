@@ -48,8 +48,13 @@ def trace_step(model: Any, x: Any, y: Any, sample_weight: Any) -> StepTrace:
         y: The targets.
         sample_weight: The sample weights.
     """
+    # These would stop at the first NaN, also at one that goes nowhere.
+    with jax.debug_nans(False), jax.debug_infs(False):
+        return _traced(model, jax.tree.map(jnp.asarray, (x, y, sample_weight)))
+
+
+def _traced(model: Any, batch: tuple[Any, Any, Any]) -> StepTrace:
     journal, layers = Journal(), _Layers(model)
-    batch = jax.tree.map(jnp.asarray, (x, y, sample_weight))
     trainable = [v.value for v in model.trainable_variables]
     rest = [v.value for v in model.non_trainable_variables]
     with around_layers(layers.scope), around_call(model, layers.scope):

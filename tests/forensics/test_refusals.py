@@ -54,7 +54,6 @@ def test_the_capsule_is_of_that_step(tmp_path: Path, strict: str) -> None:
     assert type(model.optimizer) is type(keras.optimizers.get("adam"))
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="JAX is run again without asking")
 def test_replay_goes_through_the_refusal(tmp_path: Path, strict: str) -> None:
     refused(sick(strict), FlightRecorder(tmp_path, verbose=0))
     found = replay(tmp_path / f"capsule-{BAD + 1}")
@@ -64,7 +63,6 @@ def test_replay_goes_through_the_refusal(tmp_path: Path, strict: str) -> None:
     assert (found.birth.phase, found.birth.layer) == ("data", "")
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="JAX is run again without asking")
 def test_replay_finds_the_layer(tmp_path: Path, strict: str) -> None:
     differences = keras.layers.Lambda(lambda x: x - x, name="differences")
     model = sick(strict, Exp(name="powers"), differences)
