@@ -36,6 +36,11 @@ class Budget:
         self.spent = 0.0
 
     @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit."""
+        return self._share is not None
+
+    @property
     def trained(self) -> float:
         """Seconds of training so far, measurements left out."""
         return time.monotonic() - self._began - self.spent

@@ -18,6 +18,7 @@ from keras_l4.recorder.notes import CurvatureNote, SurfaceNote
 
 # To compile a loss, its gradient and its second derivative takes about so many first steps.
 _COMPILATIONS = 4
+_LONG = 30.0  # Seconds that a user should not have to wait without a word on what to do.
 NAN = float("nan")
 
 
@@ -117,9 +118,11 @@ class Surveyor:
 
     def _estimate(self) -> float:
         cost = self._measurement().cost()
+        is_dear = cost.seconds > _LONG and not self._budget.is_limited
         self._say(
             f"a measurement of the curvature takes up to {cost.num_products} Hessian-vector "
             f"products of {1000 * cost.seconds_per_product:.3g} ms: {cost.seconds:.2g} s"
+            + ("; fewer examples make it faster, budget=0.05 rarer" if is_dear else "")
         )
         return cost.seconds
 

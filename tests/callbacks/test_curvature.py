@@ -67,6 +67,17 @@ def test_the_cost_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     # 11 weights: 11 products at most for the spectrum, twice 8 for the rest.
     assert told.count("takes up to 27 Hessian-vector products of") == 1
+    assert "budget" not in told
+
+
+def test_what_helps_against_a_high_cost_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keras_l4.callbacks._surveyor._LONG", 0.0)
+    train(build("sgd"), Curvature(None, *rows(), effort=LITTLE))
+    assert "budget=0.05 rarer" in capsys.readouterr().out
+    train(build("sgd"), Curvature(None, *rows(), effort=LITTLE, budget=1.0))
+    assert "rarer" not in capsys.readouterr().out
 
 
 def test_what_the_budget_does_not_allow_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
