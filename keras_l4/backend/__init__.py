@@ -49,7 +49,7 @@ from keras_l4.backend.pure_loss import Batch as LossBatch
 from keras_l4.backend.pure_loss import Derivatives
 from keras_l4.backend.put_back import Guards, put_back
 from keras_l4.backend.random_state import random_state, same_random_state, set_random_state
-from keras_l4.backend.refusal import is_refusal, refusal
+from keras_l4.backend.refusal import refusal, words_of
 from keras_l4.backend.snapshots import (
     State,
     build_optimizer,

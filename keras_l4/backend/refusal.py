@@ -16,12 +16,17 @@ _SAID = {
 }
 
 
-def refusal() -> Exception | None:
-    """What is being raised now, if it is one."""
+_BOLD = r"\x1b\[\d*m"
+
+
+def refusal() -> str:
+    """What it says, if one is being raised now; else nothing."""
     error = sys.exception()
-    return error if isinstance(error, Exception) and is_refusal(error) else None
+    return words_of(error) if isinstance(error, Exception) else ""
 
 
-def is_refusal(error: Exception) -> bool:
-    """Whether the active backend raised this because a number was not finite."""
-    return bool(re.search(_SAID[keras.backend.backend()], str(error)))
+def words_of(error: Exception) -> str:
+    """The line that says that a number was not finite; empty if the error is about something else."""
+    lines = re.sub(_BOLD, "", str(error)).splitlines()
+    said = re.compile(_SAID[keras.backend.backend()])
+    return next((line.strip() for line in lines if said.search(line)), "")

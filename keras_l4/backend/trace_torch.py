@@ -14,7 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from keras_l4.backend.layer_calls import around_layers, layer_path
-from keras_l4.backend.refusal import is_refusal
+from keras_l4.backend.refusal import words_of
 from keras_l4.backend.trace import Journal, Place, StepTrace, Value
 from keras_l4.backend.trace_pass import called, losses, tensors
 from keras_l4.backend.trace_sources import enter_sources, loss_factor
@@ -137,7 +137,7 @@ def _losses(model: Any, batch: tuple[Any, Any, Any], outputs: Any) -> tuple[Any,
     try:
         return losses(model, batch, outputs)
     except RuntimeError as error:
-        if not is_refusal(error):
+        if not words_of(error):
             raise
         # What the loss would be made of stands for it: a sum is as little finite as its parts.
         parts = [leaf for leaf in keras.tree.flatten((outputs, *batch[1:])) if leaf is not None]

@@ -99,9 +99,9 @@ class Flight(Observer):
         if self._lost_loss:
             self._write(step, f"step {step} or one before it: the loss is not finite")
 
-    def keep_refused(self, step: int, error: Exception) -> None:
-        """Writes a capsule of a step that the framework did not finish."""
-        self._write(step, f"step {step} was not finished: {str(error).strip().splitlines()[0]}")
+    def keep_refused(self, step: int, words: str) -> None:
+        """Writes a capsule of a step that the framework did not finish, with these words."""
+        self._write(step, f"step {step} was not finished: {words}")
 
     def look_at_state(self, step: int) -> backend.State | None:
         """Looks for weights, states of layers, slots and metrics that are not finite after `step`."""

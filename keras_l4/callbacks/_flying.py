@@ -45,10 +45,10 @@ class FlyingCallback(RecordingCallback, abc.ABC):
 
     def _leave(self) -> None:
         """`fit` is left, maybe by an error in a step."""
-        error, flight, session = backend.refusal(), self._flight, self._session
-        if error and flight and session and session.is_open:
+        words, flight, session = backend.refusal(), self._flight, self._session
+        if words and flight and session and session.is_open:
             session.flush()
-            flight.keep_refused(session.last_step + 1, error)
+            flight.keep_refused(session.last_step + 1, words)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         super().on_train_batch_begin(batch, logs)

@@ -82,9 +82,8 @@ class Witness:
 
     def leave(self, step: int) -> None:
         """`fit` is left, maybe by an error in the step after this one."""
-        error = backend.refusal()
-        if error is not None:
-            self._deliver(Refusal(step, str(error)))
+        if words := backend.refusal():
+            self._deliver(Refusal(step, words))
 
     def _note(self, look: Callable[[], Note | None]) -> None:
         note = self._fuse.attempt(_LOOKING, look)

@@ -43,7 +43,7 @@ def why_empty(notes: Iterable[Note]) -> str:
     """Why there is no step in a run, and what to do."""
     refused = [note.message for note in notes if isinstance(note, Refusal)]
     if refused:
-        return f"its first step was not finished, at NaN or Inf: {refused[-1].strip()}"
+        return f"its first step was not finished, at NaN or Inf: {refused[-1]}"
     return (
         "nothing has been flushed to it yet. Try again after the first steps, or pass a smaller "
         "`flush_every`."

@@ -95,7 +95,7 @@ def _trained(model: Any, batch: backend.Batch, reader: Reader) -> float | None:
         with backend.exposed(reader.recorder.rings):
             return float(model.train_on_batch(x, y, weight, return_dict=True)["loss"])
     except Exception as error:
-        if not backend.is_refusal(error):
+        if not backend.words_of(error):
             raise
         return None
 

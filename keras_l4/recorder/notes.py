@@ -96,7 +96,7 @@ class Refusal:
 
     Attributes:
         step: Last step before it.
-        message: What it raised.
+        message: What it said.
     """
 
     step: int

@@ -84,7 +84,7 @@ def _refusal(refusal: Refusal) -> Finding:
         last_step=refusal.step + 1,
         evidence={"error": refusal.message},
         explanation=f"In step {refusal.step + 1} the framework met a number that is not finite, and "
-        f"raised an error: {refusal.message.strip().splitlines()[0]}. No step before it was bad.",
+        f"raised an error: {refusal.message}. No step before it was bad.",
         advice="FlightRecorder keeps the batch, and keras_l4.replay names the layer. Look at the "
         "batch of that step for NaN.",
     )

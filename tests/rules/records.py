@@ -17,7 +17,7 @@ from keras_l4.recorder.facts import (
     VariableFacts,
 )
 from keras_l4.recorder.history import Record, record_of
-from keras_l4.recorder.notes import EpochLogs, LayerResponse, Response
+from keras_l4.recorder.notes import EpochLogs, LayerResponse, Note, Response
 from keras_l4.rules import Finding, Judge
 
 NAN = float("nan")
@@ -184,7 +184,7 @@ def record(
     known: ModelFacts | None = None,
     accuracy: float = 0.9,
     responses: Sequence[Response] | None = None,
-    shown: Sequence[EpochLogs] = (),
+    shown: Sequence[Note] = (),
 ) -> Record:
     """A run that ends with this accuracy, a third being nothing."""
     steps = block() if steps is None else steps
