@@ -52,7 +52,21 @@ def constant(array: np.ndarray, like: Any) -> Any:
 
 def whole_gradient(gradient: Any, xla: bool) -> Any:
     """The gradient."""
-    return _flat(apart(gradient))
+    return _flat(_aside(apart(gradient)))
+
+
+def _aside(x: Any) -> Any:
+    """The same numbers, for the measurements alone.
+
+    Derivatives of `einsum` by a kernel of rank three or more end with a transpose. XLA moves it
+    through the elementwise operations of the update as long as nothing else takes it, and rounds
+    differently where it may not. So what we take is elementwise, too: the bits; and a barrier hides
+    what becomes of them.
+    """
+    if x.ndim < 3 or splits_variables():
+        return x
+    bits = jax.lax.bitcast_convert_type(x, _INTEGERS[x.dtype.itemsize])
+    return jax.lax.bitcast_convert_type(jax.lax.optimization_barrier(bits), x.dtype)
 
 
 def is_sparse(gradient: Any) -> bool:

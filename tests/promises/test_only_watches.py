@@ -52,6 +52,13 @@ def embedded() -> list[Any]:
     return [index, layers.Embedding(4, 5), layers.Flatten(), _last()]
 
 
+def einsums() -> list[Any]:
+    """The derivatives by their kernels, of rank three, end with a transpose."""
+    first = layers.EinsumDense("abc,cde->abde", (3, 2, 3))
+    second = layers.EinsumDense("abde,dec->abc", (3, 4))
+    return [layers.Reshape((3, 1)), first, second, layers.Flatten(), _last()]
+
+
 def _last() -> Any:
     return layers.Dense(1)
 
@@ -76,6 +83,8 @@ CASES = {
     "adam-embedding": ("graph", optimizers.Adam, {"clipnorm": 0.1}, embedded),
     "adamw-ema": ("graph", optimizers.AdamW, {"use_ema": True, "weight_decay": 0.1}, wide),
     "lion": ("execution", optimizers.Lion, {"global_clipnorm": 0.1}, regularized),
+    "adagrad-einsum": ("xla", optimizers.Adagrad, {}, einsums),
+    "lion-einsum": ("xla", optimizers.Lion, {}, einsums),
     "our-sgd": ("eager", keras_l4.optimizers.SGD, {}, wide),
     "our-adagrad": ("eager", keras_l4.optimizers.Adagrad, {}, wide),
     "our-rmsprop": ("eager", keras_l4.optimizers.RMSprop, {}, wide),
