@@ -73,9 +73,9 @@ class _Seen:
 
 def _copy(x: Any) -> Any:
     # Of a sparse array of JAX's, NumPy makes an object; Keras a dense one, however large.
-    convert = np.array if keras.backend.backend() == "jax" else keras.ops.convert_to_numpy
+    convert = np.asarray if keras.backend.backend() == "jax" else keras.ops.convert_to_numpy
     try:
-        return _plain(np.array(convert(x)), x)
+        return _plain(np.asarray(convert(x)), x)
     except (TypeError, ValueError, RuntimeError):  # torch's sparse ones.
         return x
 
