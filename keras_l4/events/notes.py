@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import types
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from tensorboard.compat.proto import summary_pb2
 
@@ -23,7 +24,6 @@ from keras_l4.recorder.notes import (
     SurfaceNote,
 )
 
-_T = TypeVar("_T")
 _PLAIN: dict[Any, tuple[type, ...]] = {float: (float, int), int: (int,), bool: (bool,), str: (str,)}
 _CLASSES: dict[NoteKind, type[Note]] = {
     "facts": ModelFacts,
@@ -64,7 +64,8 @@ def decode(kind: NoteKind, content: bytes) -> Note:
     Raises:
         ValueError, TypeError, AttributeError: `content` is no note of this kind.
     """
-    return _built(_CLASSES[kind], json.loads(content))
+    note: Note = _built(_CLASSES[kind], json.loads(content))
+    return note
 
 
 def metadata(kind: NoteKind) -> summary_pb2.SummaryMetadata:
@@ -87,8 +88,12 @@ def described_kind(content: bytes) -> NoteKind | None:
     return fields["kind"] if fields["kind"] in _CLASSES else None
 
 
-def _built(cls: type[_T], fields: dict[str, Any]) -> _T:
-    hints = get_type_hints(cls)
+# The facts of a model hold one of each class for each layer and variable.
+_hints = functools.cache(get_type_hints)
+
+
+def _built(cls: Any, fields: dict[str, Any]) -> Any:
+    hints = _hints(cls)
     known = {name: _value(hints[name], value) for name, value in fields.items() if name in hints}
     return cls(**known)
 

@@ -120,11 +120,12 @@ class History:
         rows = np.flatnonzero(block.sampled)
         look[rows] = self._num_looks + np.arange(len(rows))
         row = self._num_rows + np.arange(len(block))
-        kept = Kept(_as_written(block), self._batch_loss(block), row, look)
+        kept = Kept(block, self._batch_loss(block), row, look)
         self._num_rows += len(block)
         self._num_looks += len(rows)
-        self._kept.append(kept.thinned(self._stride, self._look_stride))
         self._make_room(len(block.variables))
+        thinned = kept.thinned(self._stride, self._look_stride)
+        self._kept.append(replace(thinned, block=_as_written(thinned.block)))
 
     def _begin_anew(self, facts: ModelFacts | None) -> None:
         vars(self).update(vars(History(facts)))
