@@ -32,7 +32,7 @@ from tests.diagnosis.program import CASES, Case
 from tests.diagnosis.table import PRESETS, Verdict, judge, markdown
 
 HERE = Path(__file__).parent
-SETS = ("", "second_", "third_")
+SETS = ("", "second_", "third_", "fourth_")
 MODULES = [f"tests.diagnosis.{of}{kind}" for of in SETS for kind in ("faulty", "healthy")]
 TEXT = """# How good the rules are
 
