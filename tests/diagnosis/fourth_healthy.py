@@ -295,7 +295,7 @@ def one_in_twelve_is_positive_and_weighs_more() -> Program:
 
 
 @healthy()
-def counts_through_an_exponential() -> Program:
+def counts_of_a_log_linear_rate() -> Program:
     x, y = counts()
     model = stack((5,), layers.Dense(16, "tanh"), layers.Dense(1, "exponential"))
     return Program(compiled(model, optimizers.Adam(0.005), "poisson"), x, y, 14, 45)
