@@ -15,6 +15,7 @@ _CHECKS: tuple[Callable[[Evidence, ModelFacts, str], Mismatch | None], ...] = (
     output.crossentropy_of_one,
     output.targets_no_probabilities,
     output.width,
+    output.softmax_of_several,
     output.targets_out_of_range,
     output.no_probabilities,
     output.twice_normalized,

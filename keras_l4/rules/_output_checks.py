@@ -44,6 +44,19 @@ def crossentropy_of_one(run: Evidence, facts: ModelFacts, activation: str) -> Mi
     )
 
 
+def softmax_of_several(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+    targets = facts.targets
+    if targets is None or targets.task != "multi-label" or activation != "softmax":
+        return None
+    return Mismatch(
+        "softmax-of-several",
+        "Examples have several labels at once, or none, but a softmax shares out a probability "
+        "of 1 among them.",
+        "Use a sigmoid for each label, with binary cross-entropy.",
+        needs=0.5,
+    )
+
+
 def targets_out_of_range(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
     targets, (low, high) = facts.targets, RANGES.get(activation, (-INF, INF))
     known = facts.loss.startswith(_KNOWN) and not facts.loss.startswith("sparse_")
@@ -52,12 +65,15 @@ def targets_out_of_range(run: Evidence, facts: ModelFacts, activation: str) -> M
     slack = 0.01 * max(targets.std, 1e-12)
     if low - slack <= targets.minimum and targets.maximum <= high + slack:
         return None
+    # Of a normal distribution that is cut one standard deviation from its mean, a twelfth of the
+    # variance is out of reach.
+    near = min(targets.mean - low, high - targets.mean) < targets.std
     return Mismatch(
         "targets-out-of-range",
         f"The output ({activation}) lies between {low:g} and {high:g}, the targets between "
         f"{targets.minimum:.3g} and {targets.maximum:.3g}.",
         "Use an output without activation, or scale the targets into its range.",
-        needs=0.5,
+        needs=0.9 if near else 0.5,
     )
 
 

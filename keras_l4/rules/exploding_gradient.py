@@ -9,7 +9,7 @@ import numpy as np
 from keras_l4.rules._base import Rule
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import learned_little
+from keras_l4.rules._outcome import falls_short, learned_little
 from keras_l4.rules._statistics import late, log_slope, median
 
 _GROWTH = 100.0
@@ -22,7 +22,9 @@ class ExplodingGradient(Rule):
     What it does: (1) over time: the gradient norm rises by 100 above its own start while the
         loss rises by 10 above its start, or turns NaN. (2) Over depth: the untrained model's
         layers already answer with NaN or Inf, or the gradient grows by more than 1000 towards the
-        input, with a confidence interval that says so, in a model that does not learn.
+        input, with a confidence interval that says so, in a model that does not learn; or the
+        untrained model's hidden layers answer 100 times as large as the inputs, and as 1, in a
+        model that falls short of half of what could be learned.
     Why it is bad: each step throws the weights farther away; the end is NaN.
     What to do: clip by norm, lower the learning rate, scale inputs and targets, bounded or
         relu-like activations, He or Glorot initialization.
@@ -34,7 +36,8 @@ class ExplodingGradient(Rule):
     code = "exploding-gradient"
 
     def check(self, run: Evidence) -> Iterator[Finding]:
-        found = next(filter(None, (_at_once(run), _over_time(run), _over_depth(run))), None)
+        ways = (_at_once(run), _over_time(run), _over_depth(run), _on_its_way(run))
+        found = next(filter(None, ways), None)
         if found is not None:
             yield found
 
@@ -85,6 +88,27 @@ def _at_once(run: Evidence) -> Finding | None:
         "The signal explodes on its way through the layers",
         {"first_layer_with_nonfinite_outputs": bad[0], "num_layers": len(bad)},
         f"Before any training the outputs of {bad[0]} overflow, though the inputs are finite.",
+    )
+
+
+def _on_its_way(run: Evidence) -> Finding | None:
+    facts = run.facts
+    before = [response for response in run.responses if response.step < run.first_step]
+    if not before or facts is None or facts.iterations or not falls_short(run):
+        return None
+    hidden = {layer.name for layer in run.hidden}
+    sizes = {layer.name: layer.mean_abs for layer in before[0].layers if layer.name in hidden}
+    start = 1.0 if facts.inputs is None or facts.inputs.integer else max(1.0, facts.inputs.scale)
+    largest = max(sizes, key=lambda name: sizes[name], default="")
+    if not largest or sizes[largest] < _GROWTH * start:
+        return None
+    return _finding(
+        run,
+        run.first_step,
+        "The signal grows on its way through the layers",
+        {"mean_abs_output": sizes[largest], "mean_abs_expected_below": _GROWTH * start},
+        f"Before any training the outputs of {largest} are {sizes[largest]:.2g} on the average, "
+        f"of inputs of about {start:.2g} at most.",
     )
 
 

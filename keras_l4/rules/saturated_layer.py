@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keras_l4.recorder.notes import LayerResponse
+from keras_l4.recorder.notes import LayerResponse, Response
 from keras_l4.rules._base import Rule
 from keras_l4.rules._evidence import Evidence
 from keras_l4.rules._finding import Finding
@@ -20,7 +20,8 @@ class SaturatedLayer(Rule):
     What it does: counts the elements of sigmoid-like layers whose derivative is below a tenth of
         its largest, on the fixed batch. It warns where most of a hidden layer's are, or nearly all
         of the output's, and the model does no better than a constant; or where nearly all of a
-        hidden layer's are, and it falls short of half of what could be learned.
+        hidden layer's are, or were before training, and it falls short of half of what could be
+        learned.
     Why it is bad: such an element passes less than a tenth of the gradient, in both directions of
         time: it was hard to get there, and it is hard to get away.
     What to do: scale inputs (and targets, for an output), Glorot initialization, a lower
@@ -38,12 +39,27 @@ class SaturatedLayer(Rule):
         if not usable:
             return
         lost, short = learned_little(run), falls_short(run)
-        answers = [
-            a for a in usable[-1].layers if a.saturated_fraction >= _MOST and not a.num_nonfinite
-        ]
+        answers = _saturated(usable[-1], _MOST)
         bad = [a for a in answers if _matters(run, a, lost, short)]
-        if bad or (answers and not _only_output(run, answers)):
-            yield _finding(run, bad or answers, "warning" if bad else "info")
+        early = [] if bad else _from_the_start(run)
+        if bad or early or (answers and not _only_output(run, answers)):
+            when = "Before any training, " if early else ""
+            yield _finding(
+                run, bad or early or answers, "warning" if bad or early else "info", when
+            )
+
+
+def _saturated(response: Response, least: float) -> list[LayerResponse]:
+    return [a for a in response.layers if a.saturated_fraction >= least and not a.num_nonfinite]
+
+
+def _from_the_start(run: Evidence) -> list[LayerResponse]:
+    """Hidden layers that training began with, nearly all saturated, if it has not made up for it."""
+    before = [response for response in run.responses if response.step < run.first_step]
+    if not before or not falls_short(run):
+        return []
+    hidden = {layer.name for layer in run.hidden}
+    return [a for a in _saturated(before[0], _NEARLY_ALL) if a.name in hidden]
 
 
 def _matters(run: Evidence, answer: LayerResponse, lost: bool, short: bool) -> bool:
@@ -57,7 +73,7 @@ def _only_output(run: Evidence, answers: list[LayerResponse]) -> bool:
     return run.output is not None and {a.name for a in answers} == {run.output.name}
 
 
-def _finding(run: Evidence, answers: list[LayerResponse], severity: str) -> Finding:
+def _finding(run: Evidence, answers: list[LayerResponse], severity: str, when: str) -> Finding:
     worst = max(answers, key=lambda a: a.saturated_fraction)
     names = {answer.name for answer in answers}
     first = next(
@@ -78,8 +94,8 @@ def _finding(run: Evidence, answers: list[LayerResponse], severity: str) -> Find
             "mean_relative_derivative": worst.local_gradient,
             "skill": skill(run),
         },
-        explanation=f"{worst.saturated_fraction:.0%} of the outputs of {worst.name} lie where the "
-        "activation passes less than a tenth of the gradient.",
+        explanation=f"{when}{worst.saturated_fraction:.0%} of the outputs of {worst.name} lie where "
+        "the activation passes less than a tenth of the gradient.",
         advice="Scale the inputs, and targets that go beyond the activation's range; use Glorot "
         "initialization or a relu-like activation; lower the learning rate.",
     )

@@ -1,8 +1,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from tests.rules.records import LOST, NUM_STEPS, answer, block, found, record, response, severities
+from tests.rules.records import (
+    LOST,
+    NUM_STEPS,
+    answer,
+    block,
+    facts,
+    found,
+    inputs,
+    record,
+    response,
+    severities,
+)
 
 GROWING = np.geomspace(0.1, 1e6, NUM_STEPS)[:, None]
 RISING = np.geomspace(1.0, 1e8, NUM_STEPS)
@@ -35,6 +47,21 @@ def test_a_signal_that_overflows_before_training() -> None:
     run = record(block(gradient=np.nan), responses=[response(0, LOST, layers=layers)])
     (finding,) = found(run, "exploding-gradient")
     assert finding.evidence["first_layer_with_nonfinite_outputs"] == "dense_1"
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "accuracy", "severities"),
+    [(500.0, 1.0, 0.5, ["error"]), (500.0, 1.0, 0.9, []), (50.0, 1.0, 0.5, []),
+     (500.0, 100.0, 0.5, []), (50.0, 0.01, 0.5, [])],
+)  # fmt: skip
+def test_a_signal_that_grows_from_layer_to_layer(
+    size: float, scale: float, accuracy: float, severities: list[str]
+) -> None:
+    """Above the inputs, and above 1, which is what normalized ones would be."""
+    layers = [answer("dense_0"), answer("dense_1", mean_abs=size), answer("dense_2")]
+    answers = [response(0, LOST, layers=layers), response(NUM_STEPS, accuracy)]
+    run = record(known=facts(inputs=inputs(scale=scale)), responses=answers)
+    assert [f.severity for f in found(run, "exploding-gradient")] == severities
 
 
 def test_growth_towards_the_input_in_a_model_that_does_not_learn() -> None:

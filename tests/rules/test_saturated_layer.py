@@ -30,3 +30,19 @@ def test_flat_ends(name: str, share: float, accuracy: float, severity: str) -> N
 def test_silent(name: str, share: float, accuracy: float) -> None:
     """Few saturated units, or a classifier that is sure of itself."""
     assert found(run(name, share, accuracy), "saturated-layer") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "accuracy", "severities"),
+    [(HIDDEN, 0.5, ["warning"]), (HIDDEN, 0.9, []), (OUTPUT, 0.5, [])],
+)
+def test_flat_ends_that_training_began_with(
+    name: str, accuracy: float, severities: list[str]
+) -> None:
+    """They count where it has not made up for them."""
+    began = response(0, LOST, layers=[answer(name, saturated_fraction=1.0, local_gradient=0.0)])
+    ended = response(NUM_STEPS, accuracy)
+    known = facts(activation="tanh", output="sigmoid")
+    findings = found(record(known=known, responses=[began, ended]), "saturated-layer")
+    assert [finding.severity for finding in findings] == severities
+    assert all(f.explanation.startswith("Before any training") for f in findings)

@@ -31,6 +31,7 @@ MISFITS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "targets-out-of-range": (
         {"output": "sigmoid", "loss": "mean_squared_error", "targets": REAL}, {}),
     "no-probabilities": ({"output": "linear"}, {"output_minimum": -2.0}),
+    "softmax-of-several": ({"targets": targets(task="multi-label")}, {}),
     "twice-normalized": ({"from_logits": True}, {}),
     "sigmoid-with-categorical-crossentropy": ({"output": "sigmoid"}, {}),
     "regression-of-classes": ({"loss": "mean_absolute_error"}, {}),
@@ -52,6 +53,19 @@ def test_misfits(kind: str) -> None:
     assert (finding.evidence["kind"], finding.severity) == (kind, "warning")
     (finding,) = found(run(kind, 0.95), "wrong-output-or-loss")
     assert finding.severity == ("warning" if kind in IMPOSSIBLE else "info")
+
+
+@pytest.mark.parametrize(
+    ("mean", "explained", "severity"),
+    [(0.0, 0.6, "warning"), (0.0, 0.95, "info"), (2.0, 0.6, "info"), (2.0, 0.4, "warning")],
+)
+def test_a_range_that_cuts_off_much_or_little(mean: float, explained: float, severity: str) -> None:
+    """Relu before targets from -3 on, whose mean is at its end or two standard deviations above."""
+    wanted = replace(REAL, mean=mean)
+    known = facts(output="relu", loss="mean_squared_error", targets=wanted)
+    answers = [response(NUM_STEPS, float("nan"), explained=explained)]
+    (finding,) = found(record(known=known, responses=answers), "wrong-output-or-loss")
+    assert (finding.evidence["kind"], finding.severity) == ("targets-out-of-range", severity)
 
 
 def test_an_accuracy_that_stands_still_while_the_loss_falls() -> None:
