@@ -16,6 +16,8 @@ from keras_l4.callbacks import (
 )
 from tests.training import build, norms, rows, train
 
+pytestmark = pytest.mark.any_backend
+
 ALL = [EffectiveLearningRates, GradientNorms, NonFiniteMonitor, TrainingDiagnostics]
 POSITIVE = ("every", "flush_every", "update_freq")
 

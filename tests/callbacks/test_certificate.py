@@ -80,6 +80,7 @@ def test_a_plateau_is_measured_while_fit_runs(tmp_path: Path, is_first: bool) ->
     assert Judged.read(tmp_path).findings == diagnostics.findings
 
 
+@pytest.mark.any_backend
 @pytest.mark.usefixtures("at_the_end")
 @pytest.mark.parametrize("is_first", [True, False])
 def test_one_that_is_found_at_the_end_is_measured_before_it_is_told(
@@ -96,6 +97,7 @@ def test_one_that_is_found_at_the_end_is_measured_before_it_is_told(
     assert Judged.read(tmp_path).findings == diagnostics.findings
 
 
+@pytest.mark.any_backend
 @pytest.mark.usefixtures("at_once")
 def test_what_was_measured_anyway_is_not_measured_again() -> None:
     measures = curvature(every="epoch")
@@ -107,6 +109,7 @@ def test_what_was_measured_anyway_is_not_measured_again() -> None:
     assert plateau(diagnostics).evidence["measured_at_step"] == EPOCHS * STEPS
 
 
+@pytest.mark.any_backend
 @pytest.mark.usefixtures("at_once")
 def test_a_converged_run_is_measured_each_time_it_has_doubled() -> None:
     x, _ = rows()
@@ -126,6 +129,7 @@ def test_a_converged_run_is_measured_each_time_it_has_doubled() -> None:
     assert finding.first_step <= steps[-1]
 
 
+@pytest.mark.any_backend
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("budget", [1e-9, None])
 def test_a_budget_is_kept(budget: float | None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,7 @@ def test_a_step_in_the_middle_is_seen_as_it_is_then() -> None:
     assert curvature.measurements[0].largest == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.any_backend
 def test_the_cost_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     train(build("sgd", run_eagerly=False), Curvature(None, *rows(), effort=LITTLE), epochs=2)
     told = capsys.readouterr().out
@@ -70,6 +71,7 @@ def test_the_cost_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert "budget" not in told
 
 
+@pytest.mark.any_backend
 def test_what_helps_against_a_high_cost_is_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +82,7 @@ def test_what_helps_against_a_high_cost_is_told(
     assert "rarer" not in capsys.readouterr().out
 
 
+@pytest.mark.any_backend
 def test_what_the_budget_does_not_allow_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     curvature = Curvature(None, *rows(), budget=1e-9)
     train(build("sgd", run_eagerly=False), curvature)
@@ -87,6 +90,7 @@ def test_what_the_budget_does_not_allow_is_left_out(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.count("the curvature was never measured") == 1
 
 
+@pytest.mark.any_backend
 def test_a_measurement_that_costs_too_much_waits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +119,7 @@ def test_a_budget_is_a_share_of_the_training(monkeypatch: pytest.MonkeyPatch) ->
     assert Budget(None).affords(1e9)
 
 
+@pytest.mark.any_backend
 def test_a_measurement_that_fails_does_not_stop_training() -> None:
     class Trap(layers.Layer):
         def call(self, x: Any) -> Any:
@@ -129,6 +134,7 @@ def test_a_measurement_that_fails_does_not_stop_training() -> None:
     assert len(history.history["loss"]) == 2
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -181,6 +187,7 @@ def test_a_slice_is_around_the_weights_that_are_left() -> None:
     assert sum(curvature.surface.explained_variance) == pytest.approx(1)
 
 
+@pytest.mark.any_backend
 def test_what_the_budget_does_not_allow_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Surveyor, "_trial_cost", lambda self: 0.0)
     curvature = Curvature(None, *rows(), every=99, budget=1e-9, surface="random", verbose=0)
@@ -188,6 +195,7 @@ def test_what_the_budget_does_not_allow_is_not_cut(monkeypatch: pytest.MonkeyPat
     assert curvature.surface is None
 
 
+@pytest.mark.any_backend
 def test_a_slice_that_fails_is_told() -> None:
     curvature = Curvature(None, *rows(), every=99, surface="pca", verbose=0)
     with pytest.warns(RuntimeWarning, match="(?s)cutting .* failed.* three points"):

@@ -16,6 +16,8 @@ from keras_l4.report.judged import Judged
 from keras_l4.rules import Judge, registry
 from tests.training import build
 
+pytestmark = pytest.mark.any_backend
+
 ROWS = 64
 
 

@@ -36,6 +36,7 @@ def test_agrees_with_the_dense_hessian() -> None:
     assert found.is_lower_bound
 
 
+@pytest.mark.any_backend
 def test_a_small_model_is_known_exactly_and_by_layer() -> None:
     with double_precision():
         model = compiled(dense())
@@ -54,6 +55,7 @@ def test_a_small_model_is_known_exactly_and_by_layer() -> None:
     assert (first.largest, first.smallest) == pytest.approx((part[-1], part[0]), rel=1e-4)
 
 
+@pytest.mark.any_backend
 def test_a_layer_is_known_by_its_name_with_all_that_it_holds() -> None:
     model = compiled(recurrent())
     objective = Objective(model, *data_for(model), batch_size=20)
@@ -110,6 +112,7 @@ def numbers(variable: Any) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(variable), np.float64)
 
 
+@pytest.mark.any_backend
 def test_thresholds_follow_momentum() -> None:
     model = compiled(dense())
     data = data_for(model)
@@ -120,6 +123,7 @@ def test_thresholds_follow_momentum() -> None:
     assert thresholds == pytest.approx([20, 30, 15])
 
 
+@pytest.mark.any_backend
 def test_what_is_not_known_is_an_error() -> None:
     model = compiled(dense(), "lion")
     data = data_for(model)
@@ -133,6 +137,7 @@ def test_what_is_not_known_is_an_error() -> None:
         stability(compiled(dense(), "adam"), *data)
 
 
+@pytest.mark.any_backend
 def test_the_cost_is_told_before_it_is_paid(capsys: pytest.CaptureFixture[str]) -> None:
     model = compiled(dense())
     found = spectrum(model, *data_for(model), verbose=1)

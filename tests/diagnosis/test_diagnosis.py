@@ -27,6 +27,7 @@ FEW = (
 OF_CURVATURE = {"edge-of-stability", "flat-region", "ill-conditioned", "saddle"}
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize("name", FEW)
 def test_the_verdict(name: str, tmp_path: Path) -> None:
     case = CASES[name]

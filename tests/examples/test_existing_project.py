@@ -8,6 +8,7 @@ import pytest
 import keras_l4
 
 
+@pytest.mark.any_backend
 def test_the_optimizer_stays_and_every_step_is_recorded(
     example: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

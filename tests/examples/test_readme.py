@@ -31,6 +31,7 @@ def names(cell: str) -> list[str]:
     return re.findall(r"`(\w+)`", cell.partition(":")[0])
 
 
+@pytest.mark.any_backend
 def test_python_blocks_run_in_order(tmp_path: Path) -> None:
     # A process of its own: the blocks register an optimizer and a quantity.
     script = tmp_path / "readme.py"

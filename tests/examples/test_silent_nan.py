@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 
+@pytest.mark.any_backend
 def test_only_one_of_two_callbacks_names_it(
     example: Callable[..., None], capsys: pytest.CaptureFixture[str], backend: str
 ) -> None:

@@ -66,6 +66,7 @@ def test_what_is_compiled_is_compiled_anew(tmp_path: Path) -> None:
     assert "global_clipnorm 1" in survivors(tried(model, 2001.0, tmp_path))
 
 
+@pytest.mark.any_backend
 def test_the_loss_is_that_of_the_last_step(tmp_path: Path) -> None:
     result = tried(exponential(keras.optimizers.SGD(0.03)), 2001.0, tmp_path)
     clipped = next(trial for trial in result.trials if trial.change == "global_clipnorm 1")
@@ -77,11 +78,13 @@ def test_the_loss_is_that_of_the_last_step(tmp_path: Path) -> None:
 
 
 # The gradient is -1: Adam's first step is 100 / (1 + epsilon / 0.0316), 94 or 14.
+@pytest.mark.any_backend
 def test_an_epsilon_that_was_too_small(tmp_path: Path) -> None:
     optimizer = keras.optimizers.Adam(100.0, epsilon=2e-3)
     assert "epsilon x 100" in survivors(tried(exponential(optimizer), 1.5, tmp_path))
 
 
+@pytest.mark.any_backend
 def test_nothing_but_to_leave_out_the_batch(tmp_path: Path) -> None:
     model, healthy = build(run_eagerly=True), build(run_eagerly=True)
     x, y = rows(nan_at=1)
@@ -131,6 +134,7 @@ class OnlyHalf(layers.Layer):
         return x * 3e4
 
 
+@pytest.mark.any_backend
 def test_a_change_that_the_model_does_not_stand(tmp_path: Path) -> None:
     keras.config.set_dtype_policy("mixed_float16")
     stack = [OnlyHalf(name="sick"), layers.Dense(1)]
@@ -151,6 +155,7 @@ def test_the_model_is_left_as_it_was(tmp_path: Path) -> None:
     assert [v.path for v in model.optimizer.variables][: len(variables)] == variables
 
 
+@pytest.mark.any_backend
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsule = recorded(build(run_eagerly=True), *rows(nan_at=2), tmp_path)
     assert main(["replay", str(capsule), "--try", "--json"]) == 0
@@ -162,6 +167,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "yes, 3 of 3 steps" in line
 
 
+@pytest.mark.any_backend
 def test_nothing_is_tried_unasked(tmp_path: Path) -> None:
     model = build()
     result = replay(recorded(model, *rows(nan_at=0), tmp_path), model)
@@ -169,6 +175,7 @@ def test_nothing_is_tried_unasked(tmp_path: Path) -> None:
     assert "what if" not in str(result)
 
 
+@pytest.mark.any_backend
 def test_a_name_is_taken_once() -> None:
     with pytest.raises(ValueError, match="Name it anew"):
 
