@@ -31,13 +31,27 @@ hypothesis.settings.load_profile("ci")
 
 # What these test may import no framework (contract "reading" in setup.cfg).
 _ANY_BACKEND = {"dashboard", "events", "report", "rules"}
+# They compare bit for bit with what users compile.
+_OPTIMIZED = {
+    "benchmarks",
+    "distribution",
+    "matrix",
+    "optimizers",
+    "promises",
+    "quantities",
+    "recorder",
+}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(Path(__file__).parent).parts[0] in _ANY_BACKEND:
+        if _folder(item.path) in _ANY_BACKEND:
             item.add_marker(pytest.mark.any_backend)
+
+
+def _folder(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.fixture
@@ -54,6 +68,15 @@ def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = sys.modules.get("keras_l4.callbacks._clock")
     if clock is not None:
         monkeypatch.setattr(clock, "SECONDS_BETWEEN_READS", float("inf"))
+
+
+@pytest.fixture(autouse=True)
+def _compiled_in_a_hurry(request: pytest.FixtureRequest) -> None:
+    """Where bits are not compared, XLA need not optimize for longer than the test then runs."""
+    jax = sys.modules.get("jax")
+    if jax is not None and os.environ["KERAS_BACKEND"] == "jax":
+        hurry = _folder(request.path) not in _OPTIMIZED
+        jax.config.update("jax_disable_most_optimizations", hurry)
 
 
 @pytest.fixture(autouse=True)
