@@ -97,10 +97,10 @@ def _on_its_way(run: Evidence) -> Finding | None:
     if not before or facts is None or facts.iterations or not falls_short(run):
         return None
     hidden = {layer.name for layer in run.hidden}
-    sizes = {layer.name: layer.mean_abs for layer in before[0].layers if layer.name in hidden}
+    sizes = {a.name: a.mean_abs for a in before[0].layers if a.name in hidden}
     start = 1.0 if facts.inputs is None or facts.inputs.integer else max(1.0, facts.inputs.scale)
     largest = max(sizes, key=lambda name: sizes[name], default="")
-    if not largest or sizes[largest] < _GROWTH * start:
+    if not largest or not sizes[largest] >= _GROWTH * start:
         return None
     return _finding(
         run,
