@@ -37,21 +37,23 @@ MODULES = [f"tests.diagnosis.{of}{kind}" for of in SETS for kind in ("faulty", "
 TEXT = """# How good the rules are
 
 Made by `make diagnose` on {date}, Keras {keras} with {backend}, Python {python}, seed 0. The
-programs are those of `faulty.py` and `healthy.py`, and of `second_*.py` and `third_*.py`, each by another
-author. Found: a finding of severity warning or worse on a faulty program; right: one whose code is
+programs are those of `faulty.py` and `healthy.py`, and of `second_*.py`, `third_*.py` and `fourth_*.py`, each
+by another author. Found: a finding of severity warning or worse on a faulty program; right: one whose code is
 expected; false alarm: one on a healthy program. Precision is right by all findings of a code; recall
 is of the programs that have this fault, found by a right code; steps is the median number of steps
 until it was found, looked for ten times a run.
 
 Thresholds were frozen before any of these programs was written, but for the two below. The rules have seen them all since, and
-learned what they had overlooked, so what they do on others may be worse: what they said of the second
-and third ones at first sight is in UNSEEN.md. What they learned from the first: the width of targets is
+learned what they had overlooked, so what they do on others may be worse: what they said of the others'
+programs at first sight is in UNSEEN.md. What they learned from the first: the width of targets is
 asked of Keras' losses only, a starved rate never rises, NaN out of the blue is no growth but Inf is.
 From the second: parts of a run differ by their batches alone, of a margin only the sign counts, a
 schedule may starve a run, equal units harm a model which is only half good, too. From the third: a loss
 below zero did not rise, the wants of a user's own loss are not known, nor is what a constant reaches
 where examples are weighted; gross errors count for no more where the loss shrugs at them, what rang and
 settled is over, near zero each step is far, a schedule may leave nothing, float16 may leave nothing.
+From the fourth: a signal may grow without overflowing, flat ends may be there from the start, labels may be
+several, and a range that cuts off much harms a model that is more than half good, too.
 Two numbers are younger than the programs: a thousandth of the norm per step (learning-rate-too-low), and
 ten thousand between the sizes of features (unscaled-inputs).
 
