@@ -13,7 +13,9 @@ from tests.diagnosis.program import (
     Data,
     Program,
     cancer,
+    classifies,
     compiled,
+    decides,
     digits,
     faulty,
     images,
@@ -24,20 +26,9 @@ from tests.diagnosis.program import (
     standard,
     surface,
     tokens,
+    tower,
     wine,
 )
-
-
-def tower(depth: int, units: int, activation: Any, **options: Any) -> list[Any]:
-    return [layers.Dense(units, activation, **options) for _ in range(depth)]
-
-
-def classifies(model: Any, optimizer: Any) -> Any:
-    return compiled(model, optimizer, "sparse_categorical_crossentropy", "accuracy")
-
-
-def decides(model: Any, optimizer: Any) -> Any:
-    return compiled(model, optimizer, "binary_crossentropy", "accuracy")
 
 
 def blobs(number: int = 900, classes: int = 4) -> Data:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import constraints, initializers, layers, ops, optimizers, regularizers
@@ -13,7 +11,9 @@ from tests.diagnosis.program import (
     Data,
     Program,
     cancer,
+    classifies,
     compiled,
+    decides,
     diabetes,
     digits,
     healthy,
@@ -23,20 +23,9 @@ from tests.diagnosis.program import (
     sequences,
     stack,
     standard,
+    tower,
     wine,
 )
-
-
-def tower(depth: int, units: int, activation: Any, **options: Any) -> list[Any]:
-    return [layers.Dense(units, activation, **options) for _ in range(depth)]
-
-
-def classifies(model: Any, optimizer: Any, **options: Any) -> Any:
-    return compiled(model, optimizer, "sparse_categorical_crossentropy", "accuracy", **options)
-
-
-def decides(model: Any, optimizer: Any) -> Any:
-    return compiled(model, optimizer, "binary_crossentropy", "accuracy")
 
 
 def iris() -> Data:

@@ -95,6 +95,21 @@ def compiled(model: Any, optimizer: Any, loss: Any, *metrics: str, **options: An
     return model
 
 
+def tower(depth: int, units: int, activation: Any, **options: Any) -> list[Any]:
+    """Equal dense layers."""
+    return [keras.layers.Dense(units, activation, **options) for _ in range(depth)]
+
+
+def classifies(model: Any, optimizer: Any, **options: Any) -> Any:
+    """The model, compiled to tell classes by their numbers."""
+    return compiled(model, optimizer, "sparse_categorical_crossentropy", "accuracy", **options)
+
+
+def decides(model: Any, optimizer: Any) -> Any:
+    """The model, compiled to answer yes or no."""
+    return compiled(model, optimizer, "binary_crossentropy", "accuracy")
+
+
 def standard(x: np.ndarray) -> np.ndarray:
     return ((x - x.mean(axis=0)) / (x.std(axis=0) + 1e-8)).astype("float32")
 
