@@ -7,8 +7,8 @@ import functools
 import json
 import math
 import types
-from collections.abc import Mapping
-from typing import Any, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from tensorboard.compat.proto import summary_pb2
 
@@ -24,6 +24,7 @@ from keras_l4.recorder.notes import (
     SurfaceNote,
 )
 
+_T = TypeVar("_T")
 _PLAIN: dict[Any, tuple[type, ...]] = {float: (float, int), int: (int,), bool: (bool,), str: (str,)}
 _CLASSES: dict[NoteKind, type[Note]] = {
     "facts": ModelFacts,
@@ -64,8 +65,7 @@ def decode(kind: NoteKind, content: bytes) -> Note:
     Raises:
         ValueError, TypeError, AttributeError: `content` is no note of this kind.
     """
-    note: Note = _built(_CLASSES[kind], json.loads(content))
-    return note
+    return _built(_CLASSES[kind], json.loads(content))
 
 
 def metadata(kind: NoteKind) -> summary_pb2.SummaryMetadata:
@@ -89,10 +89,10 @@ def described_kind(content: bytes) -> NoteKind | None:
 
 
 # The facts of a model hold one of each class for each layer and variable.
-_hints = functools.cache(get_type_hints)
+_hints: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
 
 
-def _built(cls: Any, fields: dict[str, Any]) -> Any:
+def _built(cls: type[_T], fields: dict[str, Any]) -> _T:
     hints = _hints(cls)
     known = {name: _value(hints[name], value) for name, value in fields.items() if name in hints}
     return cls(**known)

@@ -39,6 +39,13 @@ class Evidence:
         return self.record.responses
 
     @property
+    def untrained(self) -> Response | None:
+        """The answer before any training, if there was none."""
+        is_first = self.facts is None or not self.facts.iterations
+        before = [r for r in self.responses if r.step < self.first_step]
+        return before[0] if before and is_first else None
+
+    @property
     def answer(self) -> Response | None:
         """The last answer that is finite, of those before the run was spoiled."""
         end = self.last_step if self.spoiled_at is None else self.spoiled_at - 1

@@ -48,6 +48,9 @@ def softmax_of_several(run: Evidence, facts: ModelFacts, activation: str) -> Mis
     targets = facts.targets
     if targets is None or targets.task != "multi-label" or activation != "softmax":
         return None
+    if targets.width != facts.output_width:
+        # One label for each of several places, such as pixels: each has a softmax of its own.
+        return None
     return Mismatch(
         "softmax-of-several",
         "Examples have several labels at once, or none, but a softmax shares out a probability "
@@ -67,13 +70,14 @@ def targets_out_of_range(run: Evidence, facts: ModelFacts, activation: str) -> M
         return None
     # Of a normal distribution that is cut one standard deviation from its mean, a twelfth of the
     # variance is out of reach.
-    near = min(targets.mean - low, high - targets.mean) < targets.std
+    room = [targets.mean - low] * (targets.minimum < low - slack)
+    room += [high - targets.mean] * (targets.maximum > high + slack)
     return Mismatch(
         "targets-out-of-range",
         f"The output ({activation}) lies between {low:g} and {high:g}, the targets between "
         f"{targets.minimum:.3g} and {targets.maximum:.3g}.",
         "Use an output without activation, or scale the targets into its range.",
-        needs=0.9 if near else 0.5,
+        needs=0.9 if min(room) < targets.std else 0.5,
     )
 
 

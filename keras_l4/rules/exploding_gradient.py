@@ -78,8 +78,8 @@ def _loss_rose(run: Evidence) -> bool:
 
 
 def _at_once(run: Evidence) -> Finding | None:
-    before = [response for response in run.responses if response.step < run.first_step]
-    bad = [layer.name for layer in before[0].layers if layer.num_nonfinite] if before else []
+    before = run.untrained
+    bad = [layer.name for layer in before.layers if layer.num_nonfinite] if before else []
     if not bad or (run.facts and run.facts.inputs and run.facts.inputs.num_nonfinite):
         return None
     return _finding(
@@ -92,12 +92,11 @@ def _at_once(run: Evidence) -> Finding | None:
 
 
 def _on_its_way(run: Evidence) -> Finding | None:
-    facts = run.facts
-    before = [response for response in run.responses if response.step < run.first_step]
-    if not before or facts is None or facts.iterations or not falls_short(run):
+    facts, before = run.facts, run.untrained
+    if before is None or facts is None or not falls_short(run):
         return None
     hidden = {layer.name for layer in run.hidden}
-    sizes = {a.name: a.mean_abs for a in before[0].layers if a.name in hidden}
+    sizes = {a.name: a.mean_abs for a in before.layers if a.name in hidden}
     start = 1.0 if facts.inputs is None or facts.inputs.integer else max(1.0, facts.inputs.scale)
     largest = max(sizes, key=lambda name: sizes[name], default="")
     if not largest or not sizes[largest] >= _GROWTH * start:

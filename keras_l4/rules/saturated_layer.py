@@ -41,7 +41,7 @@ class SaturatedLayer(Rule):
         lost, short = learned_little(run), falls_short(run)
         answers = _saturated(usable[-1], _MOST)
         bad = [a for a in answers if _matters(run, a, lost, short)]
-        early = [] if bad else _from_the_start(run)
+        early = _from_the_start(run) if short and not bad else []
         if bad or early or (answers and not _only_output(run, answers)):
             when = "Before any training, " if early else ""
             yield _finding(
@@ -54,12 +54,11 @@ def _saturated(response: Response, least: float) -> list[LayerResponse]:
 
 
 def _from_the_start(run: Evidence) -> list[LayerResponse]:
-    """Hidden layers that training began with, nearly all saturated, if it has not made up for it."""
-    before = [response for response in run.responses if response.step < run.first_step]
-    if not before or not falls_short(run):
+    """Hidden layers that training began with, nearly all saturated."""
+    if run.untrained is None:
         return []
     hidden = {layer.name for layer in run.hidden}
-    return [a for a in _saturated(before[0], _NEARLY_ALL) if a.name in hidden]
+    return [a for a in _saturated(run.untrained, _NEARLY_ALL) if a.name in hidden]
 
 
 def _matters(run: Evidence, answer: LayerResponse, lost: bool, short: bool) -> bool:

@@ -22,7 +22,8 @@ class WrongOutputOrLoss(Rule):
         what is no probability, one of the wrong width, softmax twice or in a hidden layer, layers
         without activation, an accuracy that stands still while the loss falls. Where the
         combination is impossible it warns in any case, else where the model falls short of half
-        of what could be learned (or of a tenth, if the combination often works).
+        of what could be learned (of a tenth, if the combination often works; of nine tenths, if
+        the output's range ends within one standard deviation of the targets' mean).
     Why it is bad: the loss asks for what the output cannot give.
     What to do: classes that exclude each other: softmax and categorical cross-entropy; yes or no:
         one sigmoid and binary cross-entropy; real numbers: no activation and mean squared error.

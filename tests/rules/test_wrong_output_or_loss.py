@@ -56,16 +56,28 @@ def test_misfits(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mean", "explained", "severity"),
-    [(0.0, 0.6, "warning"), (0.0, 0.95, "info"), (2.0, 0.6, "info"), (2.0, 0.4, "warning")],
-)
-def test_a_range_that_cuts_off_much_or_little(mean: float, explained: float, severity: str) -> None:
-    """Relu before targets from -3 on, whose mean is at its end or two standard deviations above."""
-    wanted = replace(REAL, mean=mean)
-    known = facts(output="relu", loss="mean_squared_error", targets=wanted)
+    ("output", "mean", "explained", "severity"),
+    [("relu", 0.0, 0.6, "warning"), ("relu", 0.0, 0.95, "info"), ("relu", 2.0, 0.6, "info"),
+     ("relu", 2.0, 0.4, "warning"), ("relu6", 0.5, 0.6, "info")],
+)  # fmt: skip
+def test_a_range_that_cuts_off_much_or_little(
+    output: str, mean: float, explained: float, severity: str
+) -> None:
+    """Its end lies near the mean or far from it; one beyond which there is nothing cuts nothing."""
+    low, high = (0.0, 9.0) if output == "relu6" else (-3.0, 3.0)
+    wanted = replace(REAL, mean=mean, minimum=low, maximum=high)
+    known = facts(output=output, loss="mean_squared_error", targets=wanted)
     answers = [response(NUM_STEPS, float("nan"), explained=explained)]
     (finding,) = found(record(known=known, responses=answers), "wrong-output-or-loss")
     assert (finding.evidence["kind"], finding.severity) == ("targets-out-of-range", severity)
+
+
+def test_a_softmax_at_each_place_is_none_of_several() -> None:
+    """One label for each of 4 pixels, flattened."""
+    known = facts(targets=targets(task="multi-label", width=12))
+    nan = float("nan")
+    answers = [response(NUM_STEPS, nan, crossentropy=nan, entropy=nan)]
+    assert found(record(known=known, responses=answers), "wrong-output-or-loss") == []
 
 
 def test_an_accuracy_that_stands_still_while_the_loss_falls() -> None:
