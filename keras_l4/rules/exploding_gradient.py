@@ -14,6 +14,10 @@ from keras_l4.rules._statistics import late, log_slope, median
 
 _GROWTH = 100.0
 _RISE = 10.0
+_ADVICE = (
+    "Lower the learning rate, clip by norm (`global_clipnorm=1.0`), scale inputs and targets to "
+    "about 1, and use He or Glorot initialization."
+)
 
 
 class ExplodingGradient(Rule):
@@ -108,6 +112,8 @@ def _on_its_way(run: Evidence) -> Finding | None:
         {"mean_abs_output": sizes[largest], "mean_abs_expected_below": _GROWTH * start},
         f"Before any training the outputs of {largest} are {sizes[largest]:.2g} on the average, "
         f"of inputs of about {start:.2g} at most.",
+        'Use `kernel_initializer="he_normal"` before relu, `"glorot_uniform"` otherwise, '
+        '`recurrent_initializer="orthogonal"` with a gain of 1, or normalization layers.',
     )
 
 
@@ -132,7 +138,12 @@ def _over_depth(run: Evidence) -> Finding | None:
 
 
 def _finding(
-    run: Evidence, step: int, title: str, evidence: dict[str, float | int | str], what: str
+    run: Evidence,
+    step: int,
+    title: str,
+    evidence: dict[str, float | int | str],
+    what: str,
+    advice: str = _ADVICE,
 ) -> Finding:
     return Finding(
         code="exploding-gradient",
@@ -143,6 +154,5 @@ def _finding(
         last_step=run.last_step,
         evidence=evidence,
         explanation=what,
-        advice="Lower the learning rate, clip by norm (`global_clipnorm=1.0`), scale inputs and "
-        "targets to about 1, and use He or Glorot initialization.",
+        advice=advice,
     )
