@@ -37,7 +37,6 @@ from keras_l4.backend.model_check import check_model
 from keras_l4.backend.model_private import (
     all_layers,
     build_model,
-    has_replicas,
     is_built,
     is_distributed,
     leaf_layers,

@@ -69,10 +69,7 @@ def trained_variables(optimizer: Any) -> list[Any]:
 
 
 def is_distributed(model: Any) -> bool:
-    """Whether its variables lie on several devices: by `keras.distribution`, or a strategy."""
-    return keras.distribution.distribution() is not None or has_replicas(model)
-
-
-def has_replicas(model: Any) -> bool:
-    """Whether a strategy of TensorFlow keeps its variables."""
-    return getattr(model, "_distribute_strategy", None) is not None
+    """Whether its variables lie on several devices: by `keras.distribution`, or by a strategy."""
+    # Only TensorFlow's trainer has the attribute.
+    strategy = getattr(model, "_distribute_strategy", None)
+    return keras.distribution.distribution() is not None or strategy is not None

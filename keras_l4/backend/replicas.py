@@ -22,10 +22,7 @@ def is_replicated() -> bool:
 
 def records_here() -> bool:
     """Whether this replica keeps the record: the first one does, for all."""
-    if not is_replicated():
-        return True
-    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    return bool(tf.get_static_value(replica) == 0)
+    return not is_replicated() or _replica() == 0
 
 
 def summed(gradients: _Tensors) -> _Tensors:
@@ -51,6 +48,19 @@ class SumsOnce(keras.optimizers.Optimizer):
         ):
             return super()._all_reduce_sum_gradients(pairs)
         return [(total, variable) for total, (_, variable) in zip(sums, pairs, strict=True)]
+
+
+def own_copy(variable: keras.Variable) -> Any:
+    """The tensor that this replica has of a variable; where there is but one, that."""
+    if not is_replicated():
+        return variable
+    strategy = tf.distribute.get_strategy()
+    return strategy.experimental_local_results(variable.value)[_replica()]
+
+
+def _replica() -> int:
+    """The number of this replica."""
+    return int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
 
 
 def placed(create: Callable[[], keras.Variable], beside: keras.Variable) -> keras.Variable:

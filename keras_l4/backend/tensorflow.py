@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
+from keras_l4.backend.replicas import own_copy
 from keras_l4.backend.tensorflow_gradients import flat
 from keras_l4.backend.tensorflow_ring import Ring, write
 
@@ -39,13 +40,15 @@ def cond(predicate: Any, true: Callable[[], Any], false: Callable[[], Any]) -> A
 def unless(flag: Any, update: Callable[[], None], variables: Sequence[Any]) -> None:
     """Runs `update`, which assigns to these variables, unless `flag`.
 
-    It is always run, and undone: within a branch TensorFlow might round it differently.
+    It is always run, and undone: within a branch TensorFlow might round it differently, and
+    replicas could not meet.
     """
-    before = [tf.identity(v) for v in variables]
+    copies = [own_copy(v) for v in variables]
+    before = [tf.identity(v) for v in copies]
     update()
 
     def undo() -> list[Any]:
-        for variable, value in zip(variables, before, strict=True):
+        for variable, value in zip(copies, before, strict=True):
             variable.assign(value)
         return [tf.constant(0)]
 

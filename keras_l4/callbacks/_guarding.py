@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from keras_l4 import backend
 from keras_l4.recorder.settings import GuardMode
 
 if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
 
 
-def guard_mode(model: Any, members: Sequence[RecordingCallback]) -> GuardMode:
+def guard_mode(members: Sequence[RecordingCallback]) -> GuardMode:
     """What `members` ask for: `"stop"` and `"raise"` protect the weights beside a flight recorder.
 
     Raises:
-        ValueError: They contradict each other, or `model` has replicas, whose updates cannot be
-            skipped.
+        ValueError: They contradict each other.
     """
     actions = {member.action for member in members}
     ends = actions & {"stop", "raise"}
@@ -26,13 +24,6 @@ def guard_mode(model: Any, members: Sequence[RecordingCallback]) -> GuardMode:
             'FlightRecorder(on_nonfinite="skip") goes on after a step that is not finite, but '
             f'another callback asks for action="{ends.pop()}". Give them the same aim.'
         )
-    if backend.has_replicas(model):
-        if "skip" in actions:
-            raise ValueError(
-                'FlightRecorder(on_nonfinite="skip") cannot skip the updates of a model under '
-                'tf.distribute. Use "stop".'
-            )
-        return "off"
     if "skip" in actions:
         return "skip"
     return "latch" if ends and any(member.keeps_steps for member in members) else "off"

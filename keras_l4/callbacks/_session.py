@@ -53,7 +53,7 @@ class Session:
         members: Sequence[RecordingCallback],
     ) -> None:
         self.members, self.is_open, self.run_dir = members, True, plan.run_dir
-        self.guard = guard_mode(model, members)
+        self.guard = guard_mode(members)
         self._plan, self._optimizer, self._switch = plan, optimizer, switch
         self._fuse, self._clock = Fuse(), Clock()
         self._reader: Reader | None = None

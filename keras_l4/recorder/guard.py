@@ -16,7 +16,8 @@ from keras_l4.recorder.settings import GuardMode
 class Guard:
     """Decides on the device whether the update of a step is applied.
 
-    Loss scaling holds such updates back itself, and has to see them to find its scale.
+    Loss scaling holds such updates back itself, and has to see them to find its scale. Of several
+    replicas it looks at the first one only: there they are held back here, too.
 
     Args:
         mode: `"skip"` holds back each of them; `"latch"` that and all that follow.
@@ -47,17 +48,23 @@ class Guard:
         holds = is_bad | latched
         latches = holds & (self._latches and not self._is_scaled)
         self.state.assign(backend.row([in_this_step | holds, latches], self.state.dtype))
-        return False if self._is_scaled else backend.known(holds)
+        is_left_to_scaling = self._is_scaled and not backend.is_replicated()
+        return False if is_left_to_scaling else backend.known(holds)
 
     def run(self, update: Callable[[], None], holds: Any) -> None:
         """Runs `update`, unless it is held back."""
         consumption = self._consumption
-        state = [*consumption.built_with, *consumption.optimizer.variables]
+        # The inner optimizer's: the scale is found by updates that are held back, too.
+        state = [*consumption.built_with, *consumption.inner.variables]
         backend.unless(holds, update, state)
+
+    def follow(self, update: Callable[[], None], taken: Taken) -> None:
+        """Runs `update` on another replica than the one that records, unless that holds it back."""
+        self.run(update, self.holds(taken, self._suspects(taken.gradients)))
 
     def why(self, skipped: Any, holds: Any) -> Any:
         """Why a step was not applied, as `HELD` says."""
-        return ops.where(holds, HELD, ops.cast(skipped, "int32"))
+        return ops.where(holds & (not self._is_scaled), HELD, ops.cast(skipped, "int32"))
 
     def release(self) -> None:
         """Holds nothing back until the next bad step."""

@@ -76,13 +76,15 @@ class Recorder:
             update: Applies the gradients.
         """
         taken = self.consumption.of(grads, variables)
-        if not backend.records_here():
+        if backend.records_here():
+            begun = self._begin(taken)
+            run = functools.partial(self.guard.run, update, begun.held) if self.guard else update
+            run()
+            self._end(begun)
+        elif self.guard:
+            self.guard.follow(update, taken)
+        else:
             update()
-            return
-        begun = self._begin(taken)
-        run = functools.partial(self.guard.run, update, begun.held) if self.guard else update
-        run()
-        self._end(begun)
 
     def _begin(self, taken: Taken) -> Begun:
         norms = backend.exact_norms(taken.gradients)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_l4.callbacks import FlightRecorder
 from tests.distribution.trained import (
     BATCH,
     CLIPNORM,
+    FEATURES,
+    HIDDEN,
     ROWS,
     UNITS,
     Found,
@@ -25,6 +29,7 @@ from tests.distribution.trained import (
     dense,
     find,
     rows,
+    train,
 )
 from tests.recorder.recorded import Prescribed
 
@@ -50,6 +55,11 @@ def words() -> tuple[np.ndarray, np.ndarray]:
 
 def scaled() -> Any:
     return keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01), initial_scale=1024.0)
+
+
+def normalized() -> Any:
+    layers = [keras.layers.Dense(HIDDEN), keras.layers.BatchNormalization()]
+    return keras.Sequential([keras.Input((FEATURES,)), *layers, keras.layers.Dense(UNITS)])
 
 
 @dataclass
@@ -116,6 +126,39 @@ def in_scope(strategy: Any) -> Found:
         return find(model, rows())
 
 
+NORMALIZED = Case(model=normalized, optimizer=lambda: keras.optimizers.SGD(0.01, momentum=0.9))
+# How updates are held back, of what, and where a NaN stands in the second batch.
+HELD = {
+    "skip": (NORMALIZED, ON_THE_SECOND),
+    "stop": (NORMALIZED, ON_THE_FIRST),
+    "skip, scaled": (CASES["loss scaling"], ON_THE_SECOND),
+    "skip, eagerly": (CASES["accumulation"], ON_THE_SECOND),
+}
+
+
+def copies(model: Any, strategy: Any) -> list[np.ndarray]:
+    """What each replica has of the weights and of what the inner optimizer keeps."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    variables = [*model.weights, *optimizer.variables]
+    return [
+        copy.numpy() for v in variables for copy in strategy.experimental_local_results(v.value)
+    ]
+
+
+def held_back(how: str, strategy: Any) -> dict[str, Any]:
+    """A run that was not to apply a bad batch, and stock Keras without it, or up to it."""
+    case, row = HELD[how]
+    on_nonfinite = how.split(",")[0]
+    model, stock = (build(case, strategy) for _ in range(2))
+    good = np.arange(ROWS) < BATCH
+    if on_nonfinite == "skip":
+        good |= np.arange(ROWS) >= 2 * BATCH
+    with tempfile.TemporaryDirectory() as folder:
+        train(model, rows(row), FlightRecorder(folder, on_nonfinite=on_nonfinite, verbose=0))
+    train(stock, tuple(part[good] for part in rows()))
+    return {"ours": copies(model, strategy), "stock": copies(stock, strategy)}
+
+
 def main() -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration() for _ in DEVICES]
@@ -128,6 +171,7 @@ def main() -> None:
         name: compare(case, ring if case.in_a_ring else through_one) for name, case in CASES.items()
     }
     found["in scope"] = in_scope(ring)
+    found["held back"] = {how: held_back(how, through_one) for how in HELD}
     Path(sys.argv[1]).write_bytes(pickle.dumps(found))
 
 

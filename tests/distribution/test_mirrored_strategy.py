@@ -19,6 +19,7 @@ from tests.distribution.trained import (
     assert_same_weights,
     rows,
 )
+from tests.training import same
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="a strategy of TensorFlow"
@@ -39,7 +40,7 @@ NUM_SUMS = {
 
 def test_two_replicas(tmp_path: Path, subtests: pytest.Subtests) -> None:
     found = run("mirrored", tmp_path)
-    in_scope = found.pop("in scope")
+    in_scope, held_back = found.pop("in scope"), found.pop("held back")
 
     for name, case in found.items():
         with subtests.test("weights are those of stock Keras", case=name):
@@ -54,6 +55,10 @@ def test_two_replicas(tmp_path: Path, subtests: pytest.Subtests) -> None:
 
     with subtests.test("fit within the scope of the strategy"):
         assert_same_record(in_scope, found["plain"]["alone"])
+    for how, weights in held_back.items():
+        with subtests.test("an update is held back on both replicas", how=how):
+            assert all(np.isfinite(x).all() for x in weights["stock"])
+            assert same(weights["ours"], weights["stock"])
     with subtests.test("NaN on the second replica, in the middle of an execution"):
         _is_counted(found["steps_per_execution"]["ours"].record)
     with subtests.test("NaN on the first replica, for which loss scaling skips the step"):
