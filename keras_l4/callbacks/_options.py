@@ -18,7 +18,7 @@ Hook = Callable[[StepBlock], object]
 class SharedArguments(TypedDict, total=False):
     """Keyword arguments that make sense for whatever records; `Options` says what they are."""
 
-    flush_every: int
+    flush_every: int | None
     update_freq: int
     include: str | None
     exclude: str | None
@@ -52,7 +52,8 @@ class Options:
     Attributes:
         log_dir: Event files go to `<log_dir>/diagnostics`; None writes none.
         every: Steps between two that are looked at closely.
-        flush_every: Steps that are kept on the device before they are read.
+        flush_every: Steps that are kept on the device before they are read; None for 64 or, of
+            small models, up to 256.
         update_freq: Steps between two scalars of the same tag in TensorBoard.
         include: Regular expression; only variables whose path it matches are recorded.
         exclude: Regular expression; variables whose path it matches are not.
@@ -71,7 +72,7 @@ class Options:
 
     log_dir: str | os.PathLike[str] | None = None
     every: int = 10
-    flush_every: int = 64
+    flush_every: int | None = None
     update_freq: int = 50
     include: str | None = None
     exclude: str | None = None
@@ -83,8 +84,10 @@ class Options:
     verbose: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("every", "flush_every", "update_freq"):
+        for name in ("every", "update_freq"):
             check_integer(name, getattr(self, name), least=1)
+        if self.flush_every is not None:
+            check_integer("flush_every", self.flush_every, least=1)
         check_integer("histogram_freq", self.histogram_freq, least=0)
         for name in ("include", "exclude"):
             _check_pattern(name, getattr(self, name))

@@ -19,7 +19,8 @@ class Plan:
 
     Attributes:
         run_dir: Folder of the event files, or None.
-        every, flush_every, update_freq: The smallest that was asked for.
+        every, flush_every, update_freq: The smallest that was asked for; None where nobody said
+            how often to read.
         include, exclude, by: What all callbacks that say something about it say.
         histogram_freq: Epochs between histograms, 0 for none.
         steps_per_execution: Steps between two calls of the callbacks.
@@ -28,7 +29,7 @@ class Plan:
 
     run_dir: Path | None
     every: int
-    flush_every: int
+    flush_every: int | None
     update_freq: int
     include: str | None
     exclude: str | None
@@ -57,7 +58,7 @@ class Plan:
         return cls(
             run_dir=None if log_dir is None else Path(log_dir) / "diagnostics" / name,
             every=min(o.every for o in options),
-            flush_every=min(o.flush_every for o in options),
+            flush_every=min((o.flush_every for o in options if o.flush_every), default=None),
             update_freq=min(o.update_freq for o in options),
             include=_agreed("include", [o.include for o in options], None),
             exclude=_agreed("exclude", [o.exclude for o in options], None),
@@ -69,12 +70,11 @@ class Plan:
 
     def settings(self, quantities: tuple[str, ...], guard: GuardMode) -> Settings:
         """What the recorder is asked for."""
-        between_reads = self.flush_every + 2 * self.steps_per_execution
         return Settings(
             quantities=quantities,
             every=self.every,
-            capacity=between_reads,
-            sample_capacity=-(-self.steps_per_execution // self.every),
+            flush_every=self.flush_every,
+            steps_per_execution=self.steps_per_execution,
             include=self.include,
             exclude=self.exclude,
             gradient_samples=self.histogram_freq > 0,

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from keras_l4 import backend
 from keras_l4.callbacks import _missing_steps
 from keras_l4.callbacks._calendar import Calendar
-from keras_l4.callbacks._clock import Clock
 from keras_l4.callbacks._filing import Filing
 from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._guarding import guard_mode
 from keras_l4.callbacks._histograms import histograms
 from keras_l4.callbacks._last_words import last_words
+from keras_l4.callbacks._pace import Pace
 from keras_l4.callbacks._plan import Plan
 from keras_l4.callbacks._switch import Switch
 from keras_l4.callbacks._witness import Witness
@@ -55,11 +55,11 @@ class Session:
         self.members, self.is_open, self.run_dir = members, True, plan.run_dir
         self.guard = guard_mode(members)
         self._plan, self._optimizer, self._switch = plan, optimizer, switch
-        self._fuse, self._clock = Fuse(), Clock()
+        self._fuse, self._pace = Fuse(), Pace(plan.every, plan.steps_per_execution)
         self._reader: Reader | None = None
         self._calendar: Calendar | None = None
         self._chunk: Chunk | None = None
-        self._epoch, self._pending, self._started = 0, 0, False
+        self._epoch, self._started = 0, False
         self._filing = Filing(plan, optimizer, self._fuse)
         self._last_step = max(self._filing.previous_step, backend.num_iterations(optimizer))
         self._witness = Witness(model, optimizer, members, self._fuse, self.take_note)
@@ -107,18 +107,18 @@ class Session:
     def begin_batch(self) -> None:
         """Reads, where it is time: here the state of the step before is still there."""
         self._meet_recorder()
-        if self._pending >= self._plan.flush_every or self._clock.is_late:
-            self.flush()
-        elif self._reader is not None and self._a_sample_waits(self._reader.num_rows):
-            self._fuse.attempt("reading samples", self._reader.ask_for_samples)
-        self._pending += self._plan.steps_per_execution
+        if self._reader is not None:
+            self._keep_pace(self._reader)
+        self._pace.begin_execution()
         self._started = True
 
-    def _a_sample_waits(self, num_read: int) -> bool:
-        """Whether one of the last execution's steps was due for a closer look."""
-        end = num_read + self._pending
-        begin = end - self._plan.steps_per_execution
-        return self._pending > 0 and (end - 1) // self._plan.every > (begin - 1) // self._plan.every
+    def _keep_pace(self, reader: Reader) -> None:
+        room = reader.recorder.room
+        if self._pace.is_read_due(room):
+            self.flush()
+        elif self._pace.are_samples_due(room, reader.num_rows):
+            self._fuse.attempt("reading samples", reader.ask_for_samples)
+            self._pace.note_sampling()
 
     def end_batch(self, batch: int, loss: float | None) -> None:
         """Keeps the loss that Keras shows; called in any order, from any thread."""
@@ -128,13 +128,12 @@ class Session:
     def catch_up(self) -> None:
         """Reads all steps so far, where a batch begins already."""
         self.flush()
-        self._pending = self._plan.steps_per_execution
+        self._pace.begin_execution()
 
     def flush(self) -> None:
         """Reads what is new, and hands it to the writer, the hooks and the callbacks."""
         self._meet_recorder()
-        self._clock.restart()
-        self._pending = 0
+        self._pace.restart()
         block = self._fuse.attempt(_READING, self._read)
         if block is not None:
             self._deliver(block)

@@ -36,7 +36,8 @@ class TrainingDiagnostics(FlyingCallback):
             `FlightRecorder` does; needs `log_dir`.
         every: Steps between two that are looked at closely; suspicious ones always are.
         flush_every: Steps that are kept on the device before they are read; they are read after
-            five seconds, at the end of an epoch and when `fit` ends, too.
+            five seconds, at the end of an epoch and when `fit` ends, too. None for 64 and, of a
+            small model, up to 256.
         update_freq: Steps between two scalars of the same tag in TensorBoard.
         include: Regular expression; only variables whose path it matches are recorded.
         exclude: Regular expression; variables whose path it matches are not.

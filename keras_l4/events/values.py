@@ -7,6 +7,9 @@ from typing import TypeAlias
 
 import numpy as np
 from tensorboard.compat.proto import summary_pb2
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_FLOAT
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
@@ -20,10 +23,14 @@ Value: TypeAlias = summary_pb2.Summary.Value
 def scalar_values(scalars: Mapping[str, float]) -> list[Value]:
     """One for each tag."""
     metadata = scalar_metadata()
-    return [
-        Value(tag=tag, metadata=metadata, tensor=make_tensor_proto(float32(number)))
-        for tag, number in scalars.items()
+    numbers = float32(list(scalars.values())).tolist()
+    # `make_tensor_proto` takes five times as long for one number.
+    tensors = [
+        TensorProto(dtype=DT_FLOAT, tensor_shape=TensorShapeProto(), float_val=[number])
+        for number in numbers
     ]
+    pairs = zip(scalars, tensors, strict=True)
+    return [Value(tag=tag, metadata=metadata, tensor=tensor) for tag, tensor in pairs]
 
 
 def image_values(pictures: Mapping[str, Picture]) -> list[Value]:

@@ -122,7 +122,7 @@ def _mean_loss_kept(model: Any) -> Iterator[Callable[[], None]]:
 @contextlib.contextmanager
 def _recorded(model: Any) -> Iterator[Reader]:
     optimizer = model.optimizer
-    instrument(optimizer, Settings(quantities=("gradient_norm",), every=2**30, capacity=4))
+    instrument(optimizer, Settings(quantities=("gradient_norm",), every=2**30, flush_every=2))
     try:
         with backend.retraced(model):
             yield Reader(optimizer.recorder)

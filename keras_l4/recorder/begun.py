@@ -13,6 +13,7 @@ from keras_l4.recorder.consumption import Taken
 class Begun:
     """What is known of a step before its update."""
 
+    counters: Any
     taken: Taken
     norms: Any
     suspicious: Any

@@ -83,9 +83,11 @@ class Consumption:
 
     def clock(self) -> list[Any]:
         """Nominal learning rate and loss scale of the step that begins, scalars."""
-        scale = backend.loss_scale(self.optimizer)
-        clock = backend.learning_rate(self.inner), 1.0 if scale is None else scale
-        return [ops.convert_to_tensor(x, "float32") for x in clock]
+        rate, scale = backend.learning_rate(self.inner), backend.loss_scale(self.optimizer)
+        return [
+            ops.convert_to_tensor(rate, "float32"),
+            1.0 if scale is None else ops.convert_to_tensor(scale, "float32"),
+        ]
 
     def raw_iterations(self) -> Any:
         """Counts the calls that were not skipped."""

@@ -72,7 +72,7 @@ class Reader:
         counters, held = (wait() for wait in self._asked)
         self._asked = []
         looks = int(counters[2])
-        capacity = self.recorder.settings.sample_capacity
+        capacity = self.recorder.room.samples
         for look in range(max(self.num_looks, looks - capacity), looks):
             self._samples[look] = held[look % capacity]
         self.num_looks = max(self.num_looks, looks)
@@ -87,9 +87,9 @@ class Reader:
         if looks > self.num_looks:
             self.ask_for_samples()
             self._receive_samples()
-        first = max(self.num_rows, rows - self.recorder.settings.capacity)
+        first = max(self.num_rows, rows - self.recorder.room.rows)
         lost = first - self.num_rows
-        at = np.arange(first, rows) % self.recorder.settings.capacity
+        at = np.arange(first, rows) % self.recorder.room.rows
         self.num_rows = rows
         floats = backend.read(self.recorder.floats)[at]
         integers = backend.read(self.recorder.integers)[at].astype(np.int64)

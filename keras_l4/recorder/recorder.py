@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_l4 import backend
@@ -16,6 +17,8 @@ from keras_l4.recorder.layout import Layout
 from keras_l4.recorder.micro_steps import with_earlier
 from keras_l4.recorder.moments import Moments
 from keras_l4.recorder.rate import Rate
+from keras_l4.recorder.room import Room
+from keras_l4.recorder.sample import sample
 from keras_l4.recorder.settings import Settings
 from keras_l4.recorder.step import Step
 
@@ -41,16 +44,16 @@ class Recorder:
     ) -> None:
         self.settings = settings
         self.rate = rate
-        self.layout, positions = Layout.of(variables, rate, settings)
+        layout, positions = Layout.of(variables, rate, settings)
+        self.layout, self.room = layout, Room.of(layout, settings)
         self.consumption = Consumption(optimizer, variables, positions, settings.xla)
         self.guard = None if settings.guard == "off" else Guard(settings.guard, self.consumption)
-        layout, rows = self.layout, settings.capacity
         ring = functools.partial(backend.ring, beside=self.consumption.variables[0])
         self.counters = ring("keras_l4_counters", (3,), "int")
-        self.floats = ring("keras_l4_floats", (rows, layout.num_floats), "float32")
-        self.integers = ring("keras_l4_integers", (rows, layout.num_integers), "int")
+        self.floats = ring("keras_l4_floats", (self.room.rows, layout.num_floats), "float32")
+        self.integers = ring("keras_l4_integers", (self.room.rows, layout.num_integers), "int")
         self.moments = Moments(rate, layout, self.consumption, settings.xla)
-        samples = (settings.sample_capacity, layout.num_samples)
+        samples = (self.room.samples, layout.num_samples)
         self.samples = ring("keras_l4_samples", samples, "float32")
 
     @property
@@ -87,13 +90,16 @@ class Recorder:
             update()
 
     def _begin(self, taken: Taken) -> Begun:
+        # A sum is a new tensor: torch counts in place.
+        counters = ops.convert_to_tensor(self.counters) + 0
         norms = backend.exact_norms(taken.gradients)
-        due = self._counter(1) % self.settings.every == 0
-        suspicious = backend.known(~backend.every(ops.isfinite(norms)))
+        due = counters[1] % self.settings.every == 0
+        suspicious = backend.known(~backend.every(norms < np.inf))
         looked = backend.known(taken.is_update & due | suspicious)
         wanted = self.rate.every_update or looked
         watched = self.consumption.variables
         return Begun(
+            counters,
             taken,
             norms,
             suspicious,
@@ -113,14 +119,14 @@ class Recorder:
             lambda: self._look_closer(begun),
             lambda: self._pass_by(begun, skipped),
             self.samples,
-            self._counter(2) % self.settings.sample_capacity,
+            begun.counters[2] % self.room.samples,
         )
         self.moments.means.assign(means)
         step = self._step(begun, mean_second_moments=means)
         every = [quantity.measure(step) for quantity in self.layout.every]
         why = self.guard.why(skipped, begun.held) if self.guard else skipped
-        index = [self._counter(0), begun.iterations, begun.looked, why]
-        row = self._counter(1) % self.settings.capacity
+        index = [begun.counters[0], begun.iterations, begun.looked, why]
+        row = begun.counters[1] % self.room.rows
         backend.write(self.floats, row, backend.row([*every, begun.clock, floats], "float32"))
         integers = backend.row([*index, counts], self.integers.dtype)
         if self.consumption.keeps_micro_steps:
@@ -130,7 +136,7 @@ class Recorder:
         # A micro-step leaves its row to be overwritten by the next call.
         done = begun.taken.is_update | skipped
         advance = [1, done, begun.looked & done]
-        self.counters.assign_add(backend.row(advance, self.counters.dtype))
+        self.counters.assign(begun.counters + backend.row(advance, self.counters.dtype))
 
     def _look_closer(self, begun: Begun) -> tuple[Sequence[Any], Any]:
         moments = self.moments.of_elements(begun.slots)
@@ -143,7 +149,7 @@ class Recorder:
             nonfinite[q.name] if q.of_nonfinite else q.measure(step) for q in self.layout.counts
         ]
         rows = backend.row(floats, "float32"), backend.row(counts, self.integers.dtype)
-        return (*rows, means), self._sample(step)
+        return (*rows, means), sample(self.layout, step)
 
     def _count_nonfinite(self, begun: Begun) -> dict[str, Any]:
         quantities = self.layout.folded(of_nonfinite=True)
@@ -183,17 +189,3 @@ class Recorder:
             weights_after=self._values,
             **known,
         )
-
-    def _sample(self, step: Step) -> Any:
-        kinds = [step.second_moments] if self.layout.with_second_moments else []
-        kinds += [step.gradients] if self.layout.with_gradients else []
-        places = list(zip(self.layout.strides, self.layout.sample_sizes.tolist(), strict=True))
-        parts = [
-            backend.strided_sample(x, stride, size)
-            for tensors in kinds
-            for x, (stride, size) in zip(tensors, places, strict=True)
-        ]
-        return backend.row(parts or [0], "float32")
-
-    def _counter(self, position: int) -> Any:
-        return ops.convert_to_tensor(self.counters)[position]

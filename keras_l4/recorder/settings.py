@@ -15,8 +15,8 @@ class Settings:
     Attributes:
         quantities: Names from `keras_l4.quantities.registry()`; empty for all of them.
         every: Steps between two that are looked at closely.
-        capacity: Steps that the ring holds.
-        sample_capacity: Closely looked at steps of which the ring holds samples.
+        flush_every: Steps between two read-outs; None for as many as there is room for.
+        steps_per_execution: Steps between two occasions to read.
         include: Regular expression; only variables whose path it matches are recorded.
         exclude: Regular expression; variables whose path it matches are not.
         gradient_samples: Whether to keep a sample of each gradient, for histograms.
@@ -27,8 +27,8 @@ class Settings:
 
     quantities: tuple[str, ...] = ()
     every: int = 10
-    capacity: int = 128
-    sample_capacity: int = 1
+    flush_every: int | None = None
+    steps_per_execution: int = 1
     include: str | None = None
     exclude: str | None = None
     gradient_samples: bool = False

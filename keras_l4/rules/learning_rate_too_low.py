@@ -21,7 +21,7 @@ class LearningRateTooLow(Rule):
 
     What it does: adds up the update ratios ‖Δw‖/‖w‖ over the run. It warns where no kernel went
         as far as 0.3 of its own norm, nor a thousandth of it per step, though every kernel has a
-        gradient, the model falls short of half of what could be learned, and its loss fell by
+        gradient on most steps, the model falls short of half of what could be learned, and its loss fell by
         less than half. Up to 1 it is a guess, for a model that does no better than a constant
         while no other rule knows a cause.
     Why it is bad: the weights are still the initial ones.
@@ -37,7 +37,7 @@ class LearningRateTooLow(Rule):
 
     def check(self, run: Evidence) -> Iterator[Finding]:
         way = run.travel[run.kernels]
-        alive = (run.values("gradient_norm")[:, run.kernels] > 0).any(axis=0)
+        alive = np.median(run.values("gradient_norm")[:, run.kernels] > 0, axis=0) > 0
         if not len(way) or np.isnan(way).any() or not alive.all() or run.spoiled_at is not None:
             return
         gone, fell = float(way.max()), progress(run)

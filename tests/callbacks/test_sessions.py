@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_l4
-from keras_l4.callbacks import EffectiveLearningRates, GradientNorms, NonFiniteMonitor, _clock
+from keras_l4.callbacks import EffectiveLearningRates, GradientNorms, NonFiniteMonitor, _pace
 from tests.training import STEPS, build, event_files, norms, rows, same, state, train
 
 
@@ -45,8 +45,8 @@ class TestSeveralCallbacks:
         slow = keras.callbacks.LambdaCallback(
             on_train_batch_begin=lambda batch, logs: now.append(now[-1] + 5)
         )
-        monkeypatch.setattr(_clock, "SECONDS_BETWEEN_READS", seconds)
-        monkeypatch.setattr(_clock, "time", SimpleNamespace(monotonic=lambda: now[-1]))
+        monkeypatch.setattr(_pace, "SECONDS_BETWEEN_READS", seconds)
+        monkeypatch.setattr(_pace, "time", SimpleNamespace(monotonic=lambda: now[-1]))
         read: list[int] = []
         train(build(), slow, norms(hooks=[lambda block: read.append(len(block))]))
 

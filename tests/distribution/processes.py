@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from jax.experimental import multihost_utils
 
-from keras_l4.callbacks import TrainingDiagnostics, _clock
+from keras_l4.callbacks import TrainingDiagnostics, _pace
 from keras_l4.recorder.block import StepBlock
 from tests.distribution.meshes import DISTRIBUTIONS
 from tests.distribution.trained import BATCH, STEPS, Seen, compiled, dense, rows
@@ -77,7 +77,7 @@ def ended(kind: str, process: int, action: Any) -> Seen:
     """A NaN in the first step. The clock of the second process runs ahead."""
     seconds = 0.0 if process else 1e9
     diagnostics = TrainingDiagnostics(action=action, flush_every=STEPS + 1)
-    with mock.patch.object(_clock, "SECONDS_BETWEEN_READS", seconds):
+    with mock.patch.object(_pace, "SECONDS_BETWEEN_READS", seconds):
         return train(kind, process, diagnostics, nan_row=0)
 
 

@@ -80,7 +80,7 @@ def test_the_rows_of_earlier_updates_do_not_leak(micro_gradients: np.ndarray) ->
     """A ring of one row is overwritten by every update."""
     weights = [keras.Variable(np.zeros(6, "float32"), name="w")]
     optimizer = keras.optimizers.SGD(0.0, gradient_accumulation_steps=2)
-    applied = Applied(optimizer, weights, capacity=1)
+    applied = Applied(optimizer, weights, flush_every=1, steps_per_execution=0)
     bad = np.full(6, np.nan, "float32")
     good = micro_gradients[0]
     assert applied.run([[bad], [good]]).values["nan_count"].tolist() == [[6]]

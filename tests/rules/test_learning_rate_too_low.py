@@ -31,6 +31,13 @@ def test_silent_where_a_layer_has_no_gradient() -> None:
     assert found(record(steps, accuracy=LOST), "learning-rate-too-low") == []
 
 
+def test_silent_where_the_gradient_died_early() -> None:
+    """What stands still for want of a gradient is not helped by a rate."""
+    alive = np.arange(NUM_STEPS)[:, None] < NUM_STEPS // 5
+    steps = block(gradient=np.where(alive, 0.1, 0.0) * np.ones(3), **SLOW)
+    assert found(record(steps, accuracy=LOST), "learning-rate-too-low") == []
+
+
 def test_a_model_that_was_trained_before_may_stand_still() -> None:
     known = replace(facts(), iterations=1000)
     run = record(block(**SLOW), known, accuracy=LOST)

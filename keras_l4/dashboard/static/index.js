@@ -21,18 +21,23 @@ export async function render() {
   }
 }
 
+/** The modules of the panels, from top to bottom. */
+async function allPanels() {
+  const { modules } = await ask("panels");
+  const panels = await Promise.all(
+    modules.map(async (file) => ({ name: file.replace(/\.js$/, ""), ...(await import(`./panels/${file}`)) })),
+  );
+  return panels.sort((a, b) => a.order - b.order);
+}
+
 async function start() {
   const view = new View();
   const toolbar = new Toolbar(view, () => reload(true));
   const nothing = el("p", { id: "nothing", hidden: true });
   const main = el("main", {});
   document.body.replaceChildren(toolbar.node, nothing, main);
-  const [{ modules }, { runs }] = await Promise.all([ask("panels"), ask("runs")]);
+  const [panels, { runs }] = await Promise.all([allPanels(), ask("runs")]);
   toolbar.show(runs);
-  const panels = await Promise.all(
-    modules.map(async (file) => ({ name: file.replace(/\.js$/, ""), ...(await import(`./panels/${file}`)) })),
-  );
-  panels.sort((a, b) => a.order - b.order);
   const frames = panels.map((panel) => new Frame(panel, view));
   main.append(...frames.map((frame) => frame.node));
   let shown = "";
