@@ -60,4 +60,4 @@ def _plotly() -> bytes:
     """Compressed once: TensorBoard would do it at every request, 0.2 s each."""
     from plotly.offline import get_plotlyjs
 
-    return gzip.compress(get_plotlyjs().encode(), compresslevel=6, mtime=0)
+    return gzip.compress(get_plotlyjs().encode(), compresslevel=3, mtime=0)

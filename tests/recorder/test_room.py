@@ -11,8 +11,8 @@ from keras_l4.optimizers import instrument
 from keras_l4.recorder import room
 from keras_l4.recorder.room import Room
 from keras_l4.recorder.settings import Settings
-from tests.training import norms, train
 from tests.training import build as model
+from tests.training import norms, train
 
 pytestmark = pytest.mark.any_backend
 

@@ -71,8 +71,10 @@ async function start() {
   });
   host.onTheme(() => frames.forEach((frame) => frame.refresh()));
   host.onReload(() => reload(true));
-  // The charts' library keeps the page busy for a second: what is to be read comes first.
-  preload();
-  frames[0].start().then(() => frames.slice(1).forEach((frame) => frame.start()));
+  // The charts' library keeps server and page busy for a second: what is to be read comes first.
+  frames[0].start().then(() => {
+    preload();
+    frames.slice(1).forEach((frame) => frame.start());
+  });
   setInterval(() => toolbar.isAutomatic && host.isShown() && reload(false), POLL_MS);
 }
