@@ -14,8 +14,11 @@ _FOLDER = "diagnostics"
 _LISTED = 5
 
 
-def find_run(log_dir: Path, optimizer: str | None) -> Path:
+def find_run(given: str | os.PathLike[str], optimizer: str | None) -> Path:
     """The folder of the run that the arguments of `load` mean, which has event files of ours."""
+    if not isinstance(given, (str, os.PathLike)):
+        raise TypeError(f"log_dir={given!r}: expected a folder, as a string or a path.")
+    log_dir = Path(given)
     if not log_dir.is_dir():
         kind = "it is a file, not a folder" if log_dir.exists() else "there is no such folder"
         raise FileNotFoundError(f"log_dir={os.fspath(log_dir)!r}: {kind}.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -186,10 +185,11 @@ def load(log_dir: str | os.PathLike[str], optimizer: str | None = None) -> Run:
         The run. Steps that a resumed run did over again are left out.
 
     Raises:
+        TypeError: `log_dir` is no path.
         FileNotFoundError: There is no such folder.
         ValueError: It holds no run, more than one, or one of which nothing was written yet.
     """
-    folder = find_run(Path(log_dir), optimizer)
+    folder = find_run(log_dir, optimizer)
     kept, num_superseded, notes = read(event_files(folder))
     if not kept:
         raise ValueError(f"{folder} has an event file of keras_l4, but {why_empty(notes)}")

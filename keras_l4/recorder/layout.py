@@ -59,7 +59,7 @@ def resolve(names: Sequence[str], rate: Rate) -> tuple[Quantity, ...]:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things stand in the two rings: floats `[capacity, width]`, integers likewise.
+    """Where things stand in the two rings: floats `[rows, width]`, integers likewise.
 
     A row of floats is `every` columns of `[variables]`, the clock, then `closer` columns; a row
     of integers is the index, then `counts` columns.

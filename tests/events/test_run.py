@@ -116,6 +116,11 @@ def test_a_file_is_no_folder(tmp_path):
         load(tmp_path / "file")
 
 
+def test_what_is_no_path():
+    with pytest.raises(TypeError, match=r"^log_dir=None: expected a folder, as a string or a path"):
+        load(None)
+
+
 def test_missing_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere.*no such folder"):
         load(tmp_path / "nowhere")
