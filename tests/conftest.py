@@ -32,7 +32,7 @@ hypothesis.settings.load_profile("ci")
 # What these test may import no framework (contract "reading" in setup.cfg).
 _ANY_BACKEND = {"dashboard", "events", "report", "rules"}
 # None of them compares bit for bit with what users compile.
-_HURRIED = {"curvature", "diagnosis", "examples"}
+_HURRIED = {"curvature", "diagnosis", "examples", "forensics"}
 
 
 @pytest.hookimpl(tryfirst=True)
