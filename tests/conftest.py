@@ -32,7 +32,7 @@ hypothesis.settings.load_profile("ci")
 # What these test may import no framework (contract "reading" in setup.cfg).
 _ANY_BACKEND = {"dashboard", "events", "report", "rules"}
 # None of them compares bit for bit with what users compile.
-_HURRIED = {"curvature", "diagnosis", "examples", "forensics"}
+_HURRIED = {"curvature", "diagnosis", "examples"}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -59,7 +59,10 @@ class Guard:
         backend.unless(holds, update, state)
 
     def follow(self, update: Callable[[], None], taken: Taken) -> None:
-        """Runs `update` on another replica than the one that records, unless that holds it back."""
+        """Runs `update` on another replica than the one that records, unless that holds it back.
+
+        The gradients are summed already: both come to the same conclusion, and state.
+        """
         self.run(update, self.holds(taken, self._suspects(taken.gradients)))
 
     def why(self, skipped: Any, holds: Any) -> Any:

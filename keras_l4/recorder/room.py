@@ -31,6 +31,7 @@ class Room:
     @classmethod
     def of(cls, layout: Layout, settings: Settings) -> Room:
         """The room for rows of this layout."""
+        # TensorFlow's integers take eight bytes.
         fitting = BYTES // (4 * layout.num_floats + 8 * layout.num_integers)
         flush_every = settings.flush_every or min(max(fitting, _FEWEST), _MOST)
         rows = flush_every + 2 * settings.steps_per_execution

@@ -21,9 +21,9 @@ class LearningRateTooLow(Rule):
 
     What it does: adds up the update ratios ‖Δw‖/‖w‖ over the run. It warns where no kernel went
         as far as 0.3 of its own norm, nor a thousandth of it per step, though every kernel has a
-        gradient on most steps, the model falls short of half of what could be learned, and its loss fell by
-        less than half. Up to 1 it is a guess, for a model that does no better than a constant
-        while no other rule knows a cause.
+        gradient on most steps, the model falls short of half of what could be learned, and its
+        loss fell by less than half. Up to 1 it is a guess, for a model that does no better than a
+        constant while no other rule knows a cause.
     Why it is bad: the weights are still the initial ones.
     What to do: a learning rate ten times as high; more epochs.
     When it is wrong: very wide models learn with small moves, but these learn.

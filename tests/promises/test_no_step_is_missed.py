@@ -11,6 +11,7 @@ import pytest
 
 import keras_l4
 from keras_l4.callbacks import NonFiniteMonitor
+from keras_l4.recorder import room
 from tests.training import STEPS, build, norms, train
 
 several_steps_per_execution = pytest.mark.skipif(
@@ -32,6 +33,30 @@ def test_whatever_the_read_out_does(flush_every: int, tmp_path: Path) -> None:
     train(build(), norms(tmp_path, flush_every=flush_every), epochs=2)
 
     assert batches(keras_l4.load(tmp_path)) == expected(range(2))
+
+
+def test_a_small_model_is_read_when_its_rings_are_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_FEWEST", 2)
+    monkeypatch.setattr(room, "_MOST", 2)
+    lengths: list[int] = []
+    train(build(), norms(hooks=[lambda block: lengths.append(len(block))]), epochs=2)
+
+    assert lengths == [2, 1] * 2
+
+
+@pytest.mark.parametrize("num_bytes", [0, 500, 2**19])
+def test_no_sample_is_lost_however_few_fit(num_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "BYTES", num_bytes)
+    medians: list[np.ndarray] = []
+    ours = norms(
+        quantities=["effective_learning_rate_p50"],
+        every=1,
+        hooks=[lambda block: medians.append(block.values["effective_learning_rate_p50"])],
+    )
+    train(build(keras.optimizers.Adam(0.1)), ours, epochs=2)
+
+    assert len(np.concatenate(medians)) == 2 * STEPS
+    assert np.isfinite(np.concatenate(medians)).all()
 
 
 def test_a_short_last_batch_is_a_step(tmp_path: Path) -> None:
