@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import describe
-from promise import BUDGETS
+from promise import BUDGETS, LARGE
 from ratios import Result
 from table import report
 
@@ -32,14 +32,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--backends", nargs="+", choices=BACKENDS, default=[active] if active else BACKENDS)
-    add("--models", nargs="+", choices=BUDGETS, default=list(BUDGETS))
+    add("--models", nargs="+", choices=(*BUDGETS, *LARGE), default=list(BUDGETS))
     add("--pairs", type=int, help="rounds; 7, or 3 with --quick")
+    add("--seconds", type=float, help="least length of a fit; 2, or 0.3 with --quick")
     add("--quick", action="store_true", help="short fits, no alternatives, no scaling")
-    add(
-        "--scaling",
-        action=argparse.BooleanOptionalAction,
-        help="10 to 5000 variables, 1 to 100 M parameters",
-    )
+    switch = argparse.BooleanOptionalAction
+    add("--alternatives", action=switch, help="flight recorders, and what the backend offers")
+    add("--scaling", action=switch, help="10 to 5000 variables, 1 to 100 M parameters")
     add("--json", type=Path, help="write all timings to this file")
     return parser.parse_args(arguments)
 
@@ -47,11 +46,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def request(options: argparse.Namespace) -> dict[str, Any]:
     """What a worker is asked to measure."""
     effort = QUICK if options.quick else FULL
+    given = {name: getattr(options, name) for name in ("pairs", "seconds")}
+    wanted = {name: getattr(options, name) for name in ("alternatives", "scaling")}
     return {
         "models": options.models,
-        "effort": effort | ({"pairs": options.pairs} if options.pairs else {}),
-        "alternatives": not options.quick,
-        "scaling": not options.quick if options.scaling is None else options.scaling,
+        "effort": effort | {name: value for name, value in given.items() if value},
+        **{name: not options.quick if on is None else on for name, on in wanted.items()},
     }
 
 

@@ -40,6 +40,7 @@ class Result:
     """One workload on one backend; `failures` maps a contender to its error message."""
 
     backend: str
+    device: str
     model: str
     batch_size: int
     variables: int
@@ -102,6 +103,7 @@ def _result(
     model = workload.compiled(keras.Model)
     return Result(
         backend=keras.backend.backend(),
+        device=_device(),
         model=workload.name,
         batch_size=workload.batch_size,
         variables=len(model.trainable_variables),
@@ -110,3 +112,20 @@ def _result(
         series=series,
         failures=failures,
     )
+
+
+def _device() -> str:
+    """What the active Keras backend computes on."""
+    match keras.backend.backend():
+        case "jax":
+            import jax
+
+            return jax.devices()[0].device_kind
+        case "torch":
+            import torch
+
+            return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "cpu"

@@ -1,8 +1,9 @@
-"""The models of the speed promise, with synthetic data of the right shape: no network needed."""
+"""The models of the speed promise and two for accelerators, with synthetic data of the right shape: no network needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -23,13 +24,25 @@ class Workload:
     name: str
     architecture: Architecture
     batch_size: int
+    policy: str = "float32"
 
     def compiled(self, model_class: type[keras.Model]) -> keras.Model:
         """The same weights at every call."""
         keras.utils.set_random_seed(0)
-        model = model_class(*self.architecture())
+        with _policy(self.policy):
+            model = model_class(*self.architecture())
         model.compile(keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy")
         return model
+
+
+@contextmanager
+def _policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @lru_cache(maxsize=2)
@@ -80,10 +93,35 @@ def _wide(units: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     return _classifier((units,), [_dense(units)])
 
 
+def _resnet50() -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    # Small images, made large on the device: it is the step that is measured, not the transfer.
+    inputs = keras.Input((56, 56, 3))
+    images = layers.UpSampling2D(4)(inputs)
+    body = keras.applications.ResNet50(weights=None, classes=10, input_tensor=images)
+    return inputs, body.output
+
+
+def _transformer() -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Eight blocks of 512, eight heads, 256 of 8192 tokens."""
+    inputs = keras.Input((256,))
+    # In float32: bfloat16 tells no more than a few hundred tokens apart.
+    tokens = layers.Rescaling(8191.0, dtype="float32")(inputs)
+    x = layers.Embedding(8192, 512)(tokens)
+    for _ in range(8):
+        attended = layers.LayerNormalization()(x)
+        x = layers.Add()([x, layers.MultiHeadAttention(8, 64)(attended, attended)])
+        wide = layers.Dense(2048, activation="gelu")(layers.LayerNormalization()(x))
+        x = layers.Add()([x, layers.Dense(512)(wide)])
+    pooled = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    return inputs, layers.Dense(10, activation="softmax", dtype="float32")(pooled)
+
+
 MODELS = {
     "cnn": Workload("cnn", _cnn, batch_size=128),
     "mlp": Workload("mlp", _mlp, batch_size=32),
     "deep": Workload("deep", _deep, batch_size=128),
+    "resnet50": Workload("resnet50", _resnet50, batch_size=64, policy="mixed_bfloat16"),
+    "transformer": Workload("transformer", _transformer, batch_size=32, policy="mixed_bfloat16"),
 }
 
 

@@ -13,4 +13,6 @@ BUDGETS = {
     "mlp": {"tensorflow": 1.10, "jax": 1.10, "torch": 1.15},
     "deep": {"tensorflow": 1.08, "jax": 1.05, "torch": 1.10},
 }
+# Without a promise, for accelerators; see `models.py`.
+LARGE = ("resnet50", "transformer")
 RECORD_BUDGET = 40  # bytes per variable and step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from promise import BASELINE, BUDGETS, CONTROL, RECORD_BUDGET, SUBJECT, UNJUDGED
+from promise import BASELINE, BUDGETS, CONTROL, LARGE, RECORD_BUDGET, SUBJECT, UNJUDGED
 from ratios import Result, ratios, record_bytes, start_milliseconds, step_milliseconds
 
 ESSENTIAL = (BASELINE, CONTROL, SUBJECT, UNJUDGED)
@@ -13,34 +13,32 @@ ESSENTIAL = (BASELINE, CONTROL, SUBJECT, UNJUDGED)
 
 def report(results: list[Result]) -> str:
     """All tables the results have something for, then what to know when reading them."""
-    promised = [result for result in results if result["model"] in BUDGETS]
-    scaled = [result for result in results if result["model"] not in BUDGETS]
-    sections = [_promise(promised), _alternatives(promised), _scaling(scaled), _notes(results)]
+    timed = [result for result in results if result["model"] in (*BUDGETS, *LARGE)]
+    scaled = [result for result in results if result not in timed]
+    sections = [_speed(timed), _alternatives(timed), _scaling(scaled), _notes(results)]
     return "\n\n".join(section for section in sections if section)
 
 
-def _promise(results: list[Result]) -> str:
-    head = ["backend", "model", "variables", "steps", "stock ms/step", CONTROL, SUBJECT, UNJUDGED]
-    head += ["budget", "within budget", "start ms/fit", "bytes/variable/step"]
-    return _markdown("Speed", head, [_promise_row(result) for result in results])
+def _speed(results: list[Result]) -> str:
+    head = ["backend", "device", "model", "variables", "steps", "stock ms/step", CONTROL, SUBJECT]
+    head += [UNJUDGED, "budget", "within budget", "start ms/fit", "bytes/variable/step"]
+    return _markdown("Speed", head, [_speed_row(result) for result in results])
 
 
-def _promise_row(result: Result) -> list[str]:
-    budget = BUDGETS[result["model"]][result["backend"]]
-    row = [result["backend"], result["model"], str(result["variables"]), str(result["steps"])]
+def _speed_row(result: Result) -> list[str]:
+    row = [str(result[name]) for name in ("backend", "device", "model", "variables", "steps")]
     row += [f"{step_milliseconds(result, BASELINE):.2f}"]
-    row += [_ratio(result, name) for name in (CONTROL, SUBJECT, UNJUDGED)] + [f"{budget:.2f}"]
-    return row + _verdict(result, budget)
-
-
-def _verdict(result: Result, budget: float) -> list[str]:
+    row += [_ratio(result, name) for name in (CONTROL, SUBJECT, UNJUDGED)]
+    budget = BUDGETS.get(result["model"], {}).get(result["backend"])
+    row += [f"{budget:.2f}" if budget else "–", _within(result, budget)]
     if SUBJECT not in result["series"]:
-        return ["–"] * 3
-    start, size = start_milliseconds(result), record_bytes(result)
-    return [_within(result, budget), f"{start:+.1f}", f"{size:.1f}"]
+        return [*row, "–", "–"]
+    return [*row, f"{start_milliseconds(result):+.1f}", f"{record_bytes(result):.1f}"]
 
 
-def _within(result: Result, budget: float) -> str:
+def _within(result: Result, budget: float | None) -> str:
+    if budget is None or SUBJECT not in result["series"]:
+        return "–"
     # Where stock Keras misses the budget against itself, the machine is too busy to tell.
     if _noise([result]) > budget - 1:
         return "too noisy"
