@@ -9,6 +9,7 @@ if keras.backend.backend() == "tensorflow":
     from keras_l4.backend.one_process import *  # noqa: F403
     from keras_l4.backend.replicas import *  # noqa: F403
     from keras_l4.backend.tensorflow import *  # noqa: F403
+    from keras_l4.backend.tensorflow_folds import *  # noqa: F403
     from keras_l4.backend.tensorflow_gradients import *  # noqa: F403
     from keras_l4.backend.tensorflow_ring import *  # noqa: F403
     from keras_l4.backend.trace_tensorflow import trace_step as trace_step
@@ -17,6 +18,7 @@ elif keras.backend.backend() == "jax":
     from keras_l4.backend.hessian_jax import derivatives as derivatives
     from keras_l4.backend.hessian_jax import visit_own_gradients as visit_own_gradients
     from keras_l4.backend.jax import *  # noqa: F403
+    from keras_l4.backend.jax_folds import *  # noqa: F403
     from keras_l4.backend.jax_ring import *  # noqa: F403
     from keras_l4.backend.mesh import *  # noqa: F403
     from keras_l4.backend.one_replica import *  # noqa: F403
@@ -28,6 +30,7 @@ elif keras.backend.backend() == "torch":
     from keras_l4.backend.one_process import *  # noqa: F403
     from keras_l4.backend.one_replica import *  # noqa: F403
     from keras_l4.backend.torch import *  # noqa: F403
+    from keras_l4.backend.torch_folds import *  # noqa: F403
     from keras_l4.backend.torch_ring import *  # noqa: F403
     from keras_l4.backend.trace_torch import trace_step as trace_step
 else:

@@ -10,16 +10,19 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from keras_l4.backend.jax_folds import INTEGERS
 from keras_l4.backend.jax_ring import Ring, updated
 from keras_l4.backend.mesh import apart, splits_variables
-
-_INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
-_FOLDS = {"count": jax.lax.add, "maximum": jax.lax.max, "minimum": jax.lax.min}
 
 
 def known(flag: Any) -> Any:
     """Whether, as far as it can be known while the step runs: only on the device."""
     return flag
+
+
+def either(a: Any, b: Any) -> Any:
+    """Whether one of the flags is true."""
+    return a | b
 
 
 def every(mask: Any) -> Any:
@@ -45,6 +48,11 @@ def unless(flag: Any, update: Callable[[], None], variables: Sequence[Any]) -> N
         variable.assign(value)
 
 
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """`x` where the condition holds, else `y`."""
+    return jnp.where(condition, x, y)
+
+
 def constant(array: np.ndarray, like: Any) -> Any:
     """A tensor of `array` where `like` is."""
     return jnp.asarray(array)
@@ -65,7 +73,7 @@ def _aside(x: Any) -> Any:
     """
     if x.ndim < 3 or splits_variables():
         return x
-    bits = jax.lax.bitcast_convert_type(x, _INTEGERS[x.dtype.itemsize])
+    bits = jax.lax.bitcast_convert_type(x, INTEGERS[x.dtype.itemsize])
     return jax.lax.bitcast_convert_type(jax.lax.optimization_barrier(bits), x.dtype)
 
 
@@ -85,9 +93,15 @@ def _flat(x: Any) -> Any:
     return x if splits_variables() else jnp.ravel(x)
 
 
-def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
-    """The variables as they are now: arrays do not change."""
-    return [value(v, xla) for v in variables]
+def counted(counter: Any) -> Any:
+    """A counter as it is now."""
+    return keras.ops.convert_to_tensor(counter)
+
+
+def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> Callable[[], list[Any]]:
+    """Gives the variables as they are now: arrays do not change."""
+    held = [value(v, xla) for v in variables]
+    return lambda: held
 
 
 def branch(
@@ -133,43 +147,14 @@ def _mean(x: Any) -> Any:
     return jnp.mean(widen(x)).astype(jnp.float32) if x.size else jnp.float32(0)
 
 
+def difference(x: Any, y: Any) -> Any:
+    """The difference x - y, in float32 or better."""
+    return widen(x) - widen(y)
+
+
 def maximum(x: Any) -> Any:
     """Largest element; NaN where there is one, 0 for an empty tensor."""
     return jnp.max(x) if x.size else jnp.zeros((), x.dtype)
-
-
-def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
-    """Arrays of one size, each to a scalar; 0 for an empty one.
-
-    One reduction of all of them, which XLA fuses with what makes them: alone, each would be
-    written to memory first.
-    """
-    counted = [x.astype(jnp.int32) if x.dtype == bool else x for x in elements]
-    if not counted or not counted[0].size:
-        return [jnp.zeros((), x.dtype) for x in counted]
-    starts = [_start(x, how) for x, how in zip(counted, folds, strict=True)]
-    axes = tuple(range(counted[0].ndim))
-    if splits_variables():
-        # Of a common reduction each result would be exchanged by itself, not all in one go.
-        triples = zip(counted, starts, folds, strict=True)
-        return [jax.lax.reduce(x, start, _FOLDS[how], axes) for x, start, how in triples]
-
-    def combine(left: Sequence[Any], right: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(_FOLDS[how](a, b) for a, b, how in zip(left, right, folds, strict=True))
-
-    return list(jax.lax.reduce(tuple(counted), tuple(starts), combine, axes))
-
-
-def _start(x: Any, how: str) -> Any:
-    if how == "count":
-        return jnp.int32(0)
-    limits = jnp.iinfo(x.dtype) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.finfo(x.dtype)
-    return jnp.asarray(limits.min if how == "maximum" else limits.max, x.dtype)
-
-
-def from_bits(bits: Any, like: Any) -> Any:
-    """The number in float32 of which these are the bits, in the dtype of `like`."""
-    return jax.lax.bitcast_convert_type(bits, like.dtype).astype(jnp.float32)
 
 
 def is_nan(x: Any) -> Any:
@@ -178,12 +163,6 @@ def is_nan(x: Any) -> Any:
 
 def is_inf(x: Any) -> Any:
     return jnp.isinf(x)
-
-
-def magnitude_bits(x: Any) -> Any:
-    """The bits without that of the sign."""
-    integer = _INTEGERS[x.dtype.itemsize]
-    return jax.lax.bitcast_convert_type(x, integer) & jnp.iinfo(integer).max
 
 
 def strided_sample(x: Any, stride: int, size: int) -> Any:

@@ -22,6 +22,21 @@ def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) 
     )
 
 
+def counters(name: str, num: int, beside: keras.Variable) -> Ring:
+    """Integers that are counted on the device."""
+    return ring(name, (num,), "int", beside)
+
+
+def counts(counters: Ring) -> Any:
+    """What they are now."""
+    return counters.value
+
+
+def count(counters: Ring, before: Any, by: Sequence[Any]) -> None:
+    """Adds `by` to what they were before."""
+    counters.assign(before + row(by, counters.dtype))
+
+
 def row(parts: Sequence[Any], dtype: str) -> Any:
     """The parts, scalars or vectors, one after the other: a vector."""
     vectors = [jnp.asarray(x, dtype).reshape(-1) for x in parts]
@@ -31,6 +46,11 @@ def row(parts: Sequence[Any], dtype: str) -> Any:
 def write(ring: Ring, index: Any, row: Any) -> None:
     """ring[index] = row; in place where the buffer is donated."""
     ring.assign(updated(ring, index, row))
+
+
+def overwrite(ring: Ring, values: Any) -> None:
+    """ring[:] = values."""
+    ring.assign(values)
 
 
 def read(ring: Ring) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_l4.backend.active import cheap_norms, cond, constant, every, maximum, widen
+from keras_l4.backend.active import cheap_norms, cond, constant, each, every, maximum, where, widen
 
 # A square below float32's smallest normal number may be flushed to zero. Where the sum of
 # squares is at least this much per element, all that was lost is less than 1e-6 of it.
@@ -30,7 +30,7 @@ def exact_norms(tensors: Sequence[Any]) -> Any:
     return cond(
         every(right),
         lambda: cheap,
-        lambda: ops.where(right, cheap, ops.stack([_scaled_norm(x) for x in tensors])),
+        lambda: where(right, cheap, ops.stack(each(_scaled_norm, tensors))),
     )
 
 

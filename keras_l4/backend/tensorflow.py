@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,21 +11,21 @@ import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
 from keras_l4.backend.replicas import own_copy
+from keras_l4.backend.tensorflow_folds import each
 from keras_l4.backend.tensorflow_gradients import flat
 from keras_l4.backend.tensorflow_ring import Ring, write
 
 _LONG_SUM = 2**14
-_INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
-_FOLDS: dict[str, Callable[[Any], Any]] = {
-    "count": lambda mask: tf.reduce_sum(tf.cast(mask, tf.int64)),
-    "maximum": tf.reduce_max,
-    "minimum": tf.reduce_min,
-}
 
 
 def known(flag: Any) -> Any:
     """Whether, as far as it can be known while the step runs: only on the device."""
     return flag
+
+
+def either(a: Any, b: Any) -> Any:
+    """Whether one of the flags is true."""
+    return a | b
 
 
 def every(mask: Any) -> Any:
@@ -33,8 +34,16 @@ def every(mask: Any) -> Any:
 
 
 def cond(predicate: Any, true: Callable[[], Any], false: Callable[[], Any]) -> Any:
-    """`true()` or `false()`, which give the same shapes."""
-    return tf.cond(predicate, true, false)
+    """`true()` or `false()`, which give the same shapes: a `tf.cond` that stays one operation.
+
+    TensorFlow would inline the branches, with a switch on each of the hundreds of tensors that
+    they read, to be run at every step. No argument of `tf.cond` says not to.
+    """
+    outputs = tf.cond(predicate, true, false)
+    if not tf.executing_eagerly():
+        operation = tf.nest.flatten(outputs)[0].op.inputs[0].op
+        operation._set_attr("_lower_using_switch_merge", AttrValue(b=False))
+    return outputs
 
 
 def unless(flag: Any, update: Callable[[], None], variables: Sequence[Any]) -> None:
@@ -52,7 +61,12 @@ def unless(flag: Any, update: Callable[[], None], variables: Sequence[Any]) -> N
             variable.assign(value)
         return [tf.constant(0)]
 
-    _cond(flag, undo, lambda: [tf.constant(0)])
+    cond(flag, undo, lambda: [tf.constant(0)])
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """`x` where the condition holds, else `y`."""
+    return tf.where(condition, x, y)
 
 
 def constant(array: np.ndarray, like: Any) -> Any:
@@ -65,17 +79,34 @@ def value(variable: Any, xla: bool) -> Any:
     return flat(tf.convert_to_tensor(variable), xla)
 
 
-def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
-    """The variables as they are now, where `wanted`; anything otherwise.
+def counted(counter: Any) -> Any:
+    """A counter as it is now."""
+    return tf.identity(counter)
+
+
+def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> Callable[[], list[Any]]:
+    """Gives the variables as they are now, in float32 or better; to be called where `wanted`.
 
     A tensor that is held across an assignment makes TensorFlow copy the variable. A branch that
-    is not taken returns empty tensors instead, which XLA's static shapes do not allow.
+    is not taken returns an empty tensor instead, which XLA's static shapes do not allow; it is one
+    for all variables, since each costs something at every step.
     """
     if wanted is True or xla or tf.executing_eagerly():
-        return [tf.identity(value(v, xla)) for v in variables]
-    empty = [tf.zeros((0,) * len(v.shape), v.dtype) for v in variables]
-    taken = _cond(wanted, lambda: [tf.identity(v) for v in variables], lambda: empty)
-    return [tf.ensure_shape(x, [None] * len(x.shape)) for x in taken]
+        held = [tf.identity(value(v, xla)) for v in variables]
+        return lambda: held
+    dtype = tf.float64 if any(v.dtype == "float64" for v in variables) else tf.float32
+    whole = cond(wanted, lambda: _joined(variables, dtype), lambda: tf.zeros((0,), dtype))
+    return lambda: _parted(whole, [v.shape for v in variables])
+
+
+def _joined(variables: Sequence[Any], dtype: Any) -> Any:
+    return tf.concat([tf.reshape(tf.cast(v, dtype), [-1]) for v in variables], 0)
+
+
+def _parted(whole: Any, shapes: Sequence[Any]) -> list[Any]:
+    sizes = [math.prod(shape) for shape in shapes]
+    parts = tf.split(tf.ensure_shape(whole, [sum(sizes)]), sizes)
+    return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def branch(
@@ -92,20 +123,7 @@ def branch(
         write(samples, index, sample)
         return measured
 
-    return _cond(wanted, taken, otherwise)
-
-
-def _cond(predicate: Any, taken: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
-    """`tf.cond` that stays one operation.
-
-    TensorFlow would inline the branches, with a switch on each of the hundreds of tensors that
-    they read, to be run at every step. No argument of `tf.cond` says not to.
-    """
-    outputs = tf.cond(predicate, taken, otherwise)
-    if not tf.executing_eagerly():
-        operation = tf.nest.flatten(outputs)[0].op.inputs[0].op
-        operation._set_attr("_lower_using_switch_merge", AttrValue(b=False))
-    return outputs
+    return cond(wanted, taken, otherwise)
 
 
 def widen(x: Any) -> Any:
@@ -124,11 +142,8 @@ def cheap_norms(tensors: Sequence[Any]) -> Any:
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    return tf.stack([_or_zero(x, _mean) for x in tensors])
-
-
-def _mean(x: Any) -> Any:
-    return tf.cast(tf.reduce_mean(_summable(x)), tf.float32)
+    found = each(tf.reduce_mean, [_summable(x) for x in tensors])
+    return tf.stack([tf.cast(x, tf.float32) for x in found])
 
 
 def _summable(x: Any) -> Any:
@@ -138,33 +153,16 @@ def _summable(x: Any) -> Any:
     return tf.cast(wide, tf.float64) if long else wide
 
 
+def difference(x: Any, y: Any) -> Any:
+    """The difference x - y, in float32 or better."""
+    wide = widen(y)
+    return tf.cast(x, wide.dtype) - wide
+
+
 def maximum(x: Any) -> Any:
-    """Largest element; NaN where there is one, 0 for an empty tensor."""
-    return _or_zero(x, _largest)
-
-
-def _largest(x: Any) -> Any:
+    """Largest element, NaN where there is one."""
     # No constant NaN: `tf.debugging.enable_check_numerics` would find it.
     return tf.reduce_max(x) + tf.reduce_sum(tf.where(tf.math.is_nan(x), x, tf.zeros_like(x)))
-
-
-def _or_zero(x: Any, reduction: Callable[[Any], Any]) -> Any:
-    if x.shape.num_elements() == 0:
-        return reduction(tf.zeros((1,), x.dtype))
-    reduced = reduction(x)
-    if x.shape.num_elements():
-        return reduced
-    return tf.where(tf.size(x) > 0, reduced, tf.zeros((), reduced.dtype))
-
-
-def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
-    """Tensors of one size, each to a scalar; 0 for an empty one."""
-    return [_or_zero(x, _FOLDS[how]) for x, how in zip(elements, folds, strict=True)]
-
-
-def from_bits(bits: Any, like: Any) -> Any:
-    """The number in float32 of which these are the bits, in the dtype of `like`."""
-    return tf.cast(tf.bitcast(bits, like.dtype), tf.float32)
 
 
 def is_nan(x: Any) -> Any:
@@ -175,17 +173,14 @@ def is_inf(x: Any) -> Any:
     return tf.math.is_inf(x)
 
 
-def magnitude_bits(x: Any) -> Any:
-    """The bits without that of the sign."""
-    integer = _INTEGERS[x.dtype.size]
-    return tf.bitwise.bitwise_and(tf.bitcast(x, integer), integer.max)
-
-
 def strided_sample(x: Any, stride: int, size: int) -> Any:
     """Every `stride`-th element in float32, `[size]`.
 
     Of a gradient that is sparse or missing, the elements that are left out are zeros at the end.
     """
-    sample = tf.cast(tf.reshape(x, [-1])[::stride], tf.float32)
+    flat = tf.reshape(x, [-1])
+    sample = tf.cast(flat[::stride] if stride > 1 else flat, tf.float32)
+    if sample.shape.num_elements() == size:
+        return sample
     padded = tf.pad(sample, [[0, size - tf.size(sample)]])
     return tf.ensure_shape(padded, [size])

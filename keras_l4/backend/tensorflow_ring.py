@@ -23,6 +23,21 @@ def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) 
     return placed(create, beside)
 
 
+def counters(name: str, num: int, beside: keras.Variable) -> Ring:
+    """Integers that are counted on the device."""
+    return ring(name, (num,), "int", beside)
+
+
+def counts(counters: Ring) -> Any:
+    """What they are now."""
+    return tf.identity(counters)
+
+
+def count(counters: Ring, before: Any, by: Sequence[Any]) -> None:
+    """Adds `by` to what they were before."""
+    counters.assign(before + row(by, counters.dtype))
+
+
 def row(parts: Sequence[Any], dtype: str) -> Any:
     """The parts, scalars or vectors, one after the other: a vector."""
     tensors = [tf.convert_to_tensor(x) for x in parts]
@@ -36,6 +51,11 @@ def row(parts: Sequence[Any], dtype: str) -> Any:
 def write(ring: Ring, index: Any, row: Any) -> None:
     """ring[index] = row, in place."""
     ring.value.scatter_nd_update([[index]], [tf.cast(row, ring.dtype)])
+
+
+def overwrite(ring: Ring, values: Any) -> None:
+    """ring[:] = values."""
+    ring.assign(values)
 
 
 def read(ring: Ring) -> np.ndarray:

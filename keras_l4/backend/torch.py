@@ -6,22 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import torch
 
+from keras_l4.backend.torch_folds import widen
 from keras_l4.backend.torch_ring import Ring, write
-
-_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-_FOLDS: dict[str, Callable[[Any], Any]] = {
-    "count": torch.count_nonzero,
-    "maximum": torch.max,
-    "minimum": torch.min,
-}
 
 
 def known(flag: Any) -> Any:
     """Whether, as far as it can be known while the step runs: here it waits for it."""
     return bool(flag)
+
+
+def either(a: bool, b: Any) -> bool:
+    """Whether one of the flags is true; the second is waited for only where the first is not."""
+    return a or bool(b)
 
 
 def every(mask: Any) -> Any:
@@ -40,9 +38,9 @@ def unless(flag: Any, update: Callable[[], None], variables: Sequence[Any]) -> N
         update()
 
 
-def constant(array: np.ndarray, like: Any) -> Any:
-    """A tensor of `array` where `like` is."""
-    return torch.as_tensor(array, device=like.device)
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """`x` where the condition holds, else `y`."""
+    return torch.where(condition, x, y)
 
 
 def whole_gradient(gradient: Any, xla: bool) -> Any:
@@ -60,9 +58,15 @@ def value(variable: Any, xla: bool) -> Any:
     return held.detach()
 
 
-def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> list[Any]:
-    """Copies of the variables where `wanted`; nothing otherwise."""
-    return [v.value.detach().clone() for v in variables] if wanted else []
+def counted(counter: Any) -> Any:
+    """A counter as it is now: it is counted in place."""
+    return value(counter, False).clone()
+
+
+def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> Callable[[], list[Any]]:
+    """Gives the variables as they are now where `wanted`; nothing otherwise."""
+    copies = [v.value.detach().clone() for v in variables] if wanted else []
+    return lambda: copies
 
 
 def branch(
@@ -80,51 +84,14 @@ def branch(
     return measured
 
 
-def widen(x: Any) -> Any:
-    """Float32 for anything narrower."""
-    return x if x.dtype in (torch.float32, torch.float64) else x.to(torch.float32)
-
-
-def cheap_norms(tensors: Sequence[Any]) -> Any:
-    """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
-    # Norms and dot products add up one after the other, which loses digits over millions of
-    # elements; sums go by halves.
-    squares = torch._foreach_mul(wide := [widen(x) for x in tensors], wide)
-    sums = [square.sum() for square in squares]
-    if len({x.dtype for x in sums}) > 1:
-        return torch.stack([x.sqrt().to(torch.float32) for x in sums])
-    return torch.stack(sums).sqrt().to(torch.float32)
-
-
-def means(tensors: Sequence[Any]) -> Any:
-    """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    return torch.stack([_mean(widen(x)) for x in tensors])
-
-
-def _mean(x: Any) -> Any:
-    return x.mean().to(torch.float32) if x.numel() else x.new_zeros((), dtype=torch.float32)
+def difference(x: Any, y: Any) -> Any:
+    """The difference x - y, in float32 or better."""
+    return widen(x) - widen(y)
 
 
 def maximum(x: Any) -> Any:
     """Largest element; NaN where there is one, 0 for an empty tensor."""
     return x.max() if x.numel() else x.new_zeros(())
-
-
-def fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
-    """Tensors of one size, each to a scalar; 0 for an empty one."""
-    pairs = zip(elements, folds, strict=True)
-    return [_fold(x, how) for x, how in pairs]
-
-
-def _fold(x: Any, how: str) -> Any:
-    if x.numel():
-        return _FOLDS[how](x)
-    return x.new_zeros((), dtype=torch.int64 if how == "count" else x.dtype)
-
-
-def from_bits(bits: Any, like: Any) -> Any:
-    """The number in float32 of which these are the bits, in the dtype of `like`."""
-    return bits.view(like.dtype).to(torch.float32)
 
 
 def is_nan(x: Any) -> Any:
@@ -135,17 +102,12 @@ def is_inf(x: Any) -> Any:
     return torch.isinf(x)
 
 
-def magnitude_bits(x: Any) -> Any:
-    """The bits without that of the sign."""
-    integer = _INTEGERS[x.dtype.itemsize]
-    return x.contiguous().view(integer) & torch.iinfo(integer).max
-
-
 def strided_sample(x: Any, stride: int, size: int) -> Any:
     """Every `stride`-th element in float32, `[size]`.
 
     Of a gradient that is sparse or missing, the elements that are left out are zeros at the end.
     """
-    sample = x.detach().reshape(-1)[::stride].to(torch.float32)
+    flat = x.detach().reshape(-1)
+    sample = (flat[::stride] if stride > 1 else flat).to(torch.float32)
     missing = size - sample.numel()
     return torch.nn.functional.pad(sample, (0, missing)) if missing else sample

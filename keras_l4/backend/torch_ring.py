@@ -17,19 +17,47 @@ def ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) 
     return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
 
 
+def counters(name: str, num: int, beside: keras.Variable) -> Ring:
+    """Integers that the host knows without waiting for the device, since it counts itself."""
+    with keras.device("cpu"):
+        return ring(name, (num,), "int", beside)
+
+
+def counts(counters: Ring) -> Any:
+    """What they are now."""
+    return counters.value.tolist()
+
+
+def count(counters: Ring, before: Sequence[Any], by: Sequence[Any]) -> None:
+    """Adds `by` to what they were before."""
+    now = [a + int(b) for a, b in zip(before, by, strict=True)]
+    counters.value.copy_(torch.tensor(now))
+
+
 def row(parts: Sequence[Any], dtype: str) -> Any:
     """The parts, scalars or vectors, one after the other: a vector."""
-    device = next((x.device for x in parts if isinstance(x, torch.Tensor)), None)
+    held = [x.value.detach() if isinstance(x, keras.Variable) else x for x in parts]
+    device = next((x.device for x in held if isinstance(x, torch.Tensor)), None)
     kind = getattr(torch, dtype)
-    vectors = [torch.as_tensor(x, dtype=kind, device=device).reshape(-1) for x in parts]
+    vectors = [_vector(x, kind, device) for x in held]
     return torch.cat(vectors) if vectors else torch.zeros(0, dtype=kind)
 
 
-def write(ring: Ring, index: Any, row: Any) -> None:
+def _vector(x: Any, dtype: Any, device: Any) -> Any:
+    if not isinstance(x, torch.Tensor):
+        # Unlike a copy from the host, one that is filled there does not wait for the device.
+        return torch.full((1,), x, dtype=dtype, device=device)
+    return (x if x.dtype == dtype else x.to(dtype)).reshape(-1)
+
+
+def write(ring: Ring, index: int, row: Any) -> None:
     """ring[index] = row, in place."""
-    # An index that is a tensor would be waited for.
-    held, at = ring.value, torch.as_tensor(index).reshape(1)
-    held.index_copy_(0, at.to(held.device, torch.int64), row.reshape(1, -1).to(held))
+    ring.value[index].copy_(row)
+
+
+def overwrite(ring: Ring, values: Any) -> None:
+    """ring[:] = values, in place."""
+    ring.value.copy_(values)
 
 
 def read(ring: Ring) -> np.ndarray:

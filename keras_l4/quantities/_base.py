@@ -5,8 +5,6 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from keras_l4 import backend
-
 if TYPE_CHECKING:
     import numpy as np
 
@@ -77,18 +75,19 @@ class Folded(Measured):
 
     Attributes:
         over: Which tensors of the step.
-        fold: How their elements, as `element` gives them, become one number.
+        fold: How their elements, as `element` gives them, become one number; `"magnitude"` is that
+            of the largest, NaN where there is one.
     """
 
     over: ClassVar[Literal["gradients", "second_moments"]] = "gradients"
-    fold: ClassVar[Literal["count", "maximum", "minimum"]] = "count"
+    fold: ClassVar[Literal["count", "magnitude", "maximum", "minimum"]] = "count"
 
     @abc.abstractmethod
     def element(self, x: Any, rate: Rate) -> Any:
         """What is folded: a mask to be counted, or numbers, in the shape of `x`."""
 
     def measure(self, step: Step) -> Any:
-        return backend.row(step.folded(self), "float32" if self.dtype == "float" else "int32")
+        return step.folded(self)
 
 
 class Derived(Quantity):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,8 @@ class Begun:
     norms: Any
     suspicious: Any
     looked: Any
-    weights: Sequence[Any]
-    slots: Sequence[Any]
+    weights: Callable[[], Sequence[Any]]
+    slots: Callable[[], Sequence[Any]]
     clock: Any
     iterations: Any
     raw_iterations: Any

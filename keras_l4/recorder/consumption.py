@@ -83,16 +83,12 @@ class Consumption:
 
     def clock(self) -> list[Any]:
         """Nominal learning rate and loss scale of the step that begins, scalars."""
-        rate, scale = backend.learning_rate(self.inner), backend.loss_scale(self.optimizer)
-        return [
-            ops.convert_to_tensor(rate, "float32"),
-            1.0 if scale is None else ops.convert_to_tensor(scale, "float32"),
-        ]
+        scale = backend.loss_scale(self.optimizer)
+        return [backend.learning_rate(self.inner), 1.0 if scale is None else scale]
 
     def raw_iterations(self) -> Any:
         """Counts the calls that were not skipped."""
-        # A sum is a new tensor: torch counts in place.
-        return ops.convert_to_tensor(backend.raw_iterations(self.inner)) + 0
+        return backend.counted(backend.raw_iterations(self.inner))
 
     def _given(
         self, grads: Sequence[Any], variables: Sequence[Any] | None
@@ -107,8 +103,8 @@ class Consumption:
 
     def _pick(self, keys: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
         by_key = dict(zip(keys, gradients, strict=True))
-        missing = ops.zeros((0,), dtype="float32")
-        return [by_key.get(self._key(v), missing) for v in self.variables]
+        found = [by_key.get(self._key(v)) for v in self.variables]
+        return [ops.zeros((0,), dtype="float32") if g is None else g for g in found]
 
     def _rest(self, keys: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
         recorded = {self._key(v) for v in self.variables}
@@ -146,7 +142,7 @@ class Consumption:
         """Whether this call is the n-th of its update, the 0-th being the last."""
         if self._micro_steps == 1:
             return True
-        return ops.equal((self.raw_iterations() + 1) % self._micro_steps, n)
+        return backend.known(ops.equal((self.raw_iterations() + 1) % self._micro_steps, n))
 
 
 def _summed(given: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from keras_l4 import backend
 from keras_l4.recorder.consumption import Consumption
 from keras_l4.recorder.layout import Layout
 from keras_l4.recorder.rate import AdaptiveRate, Rate
+
+Slots = Callable[[], Sequence[Any]]
 
 
 class Moments:
@@ -33,20 +35,20 @@ class Moments:
         self._xla = xla
         self._roots = np.sqrt(np.maximum(layout.sizes, 1)).astype("float32")
 
-    def slots_before(self) -> list[Any]:
-        """What has to be kept of the slots before an update, for `of_elements` after it."""
+    def slots_before(self) -> Slots:
+        """Gives what has to be kept of the slots before an update, for `of_elements` after it."""
         if not isinstance(self._rate, AdaptiveRate):
-            return []
+            return list
         return backend.snapshot(True, self._rate.slots_before(self._consumption.slots), self._xla)
 
-    def of_elements(self, before: Sequence[Any]) -> list[Any]:
+    def of_elements(self, before: Slots) -> list[Any]:
         """The second moment of every element; empty tensors for a method without one."""
         if isinstance(self._rate, AdaptiveRate):
-            moments = self._rate.second_moments(self._consumption.slots, before)
+            moments = self._rate.second_moments(self._consumption.slots, before())
             return [backend.value(moment, self._xla) for moment in moments]
         return [ops.zeros((0,), "float32") for _ in self._layout.variables]
 
-    def from_slots(self, before: Sequence[Any]) -> Any:
+    def from_slots(self, before: Slots) -> Any:
         """The means, `float32[variables]`, taken over the elements."""
         return backend.means(self.of_elements(before))
 
@@ -59,7 +61,7 @@ class Moments:
 
         None where the norms do not tell.
         """
-        held = ops.convert_to_tensor(self.means)
+        held = backend.value(self.means, self._xla)
         if not isinstance(self._rate, AdaptiveRate):
             return held
         root = backend.pinned(norms / backend.constant(self._roots, norms))
@@ -67,7 +69,7 @@ class Moments:
         advanced = self._rate.advance(held, mean_square)
         if advanced is None or not self._is_wide():
             return None
-        return ops.where(applied, advanced, held)
+        return backend.where(applied, advanced, held)
 
     def _is_wide(self) -> bool:
         """A slot in half precision is rounded at every step, which the recursion is not."""

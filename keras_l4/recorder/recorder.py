@@ -49,7 +49,7 @@ class Recorder:
         self.consumption = Consumption(optimizer, variables, positions, settings.xla)
         self.guard = None if settings.guard == "off" else Guard(settings.guard, self.consumption)
         ring = functools.partial(backend.ring, beside=self.consumption.variables[0])
-        self.counters = ring("keras_l4_counters", (3,), "int")
+        self.counters = backend.counters("keras_l4_counters", 3, self.consumption.variables[0])
         self.floats = ring("keras_l4_floats", (self.room.rows, layout.num_floats), "float32")
         self.integers = ring("keras_l4_integers", (self.room.rows, layout.num_integers), "int")
         self.moments = Moments(rate, layout, self.consumption, settings.xla)
@@ -90,8 +90,7 @@ class Recorder:
             update()
 
     def _begin(self, taken: Taken) -> Begun:
-        # A sum is a new tensor: torch counts in place.
-        counters = ops.convert_to_tensor(self.counters) + 0
+        counters = backend.counts(self.counters)
         norms = backend.exact_norms(taken.gradients)
         due = counters[1] % self.settings.every == 0
         suspicious = backend.known(~backend.every(norms < np.inf))
@@ -107,7 +106,7 @@ class Recorder:
             backend.snapshot(wanted, watched, self.settings.xla),
             self.moments.slots_before(),
             backend.row(self.consumption.clock(), "float32"),
-            ops.convert_to_tensor(self.consumption.optimizer.iterations) + 0,
+            backend.counted(self.consumption.optimizer.iterations),
             self.consumption.raw_iterations(),
             self.guard.holds(taken, suspicious) if self.guard else False,
         )
@@ -121,7 +120,7 @@ class Recorder:
             self.samples,
             begun.counters[2] % self.room.samples,
         )
-        self.moments.means.assign(means)
+        backend.overwrite(self.moments.means, means)
         step = self._step(begun, mean_second_moments=means)
         every = [quantity.measure(step) for quantity in self.layout.every]
         why = self.guard.why(skipped, begun.held) if self.guard else skipped
@@ -134,9 +133,8 @@ class Recorder:
             integers = with_earlier(self.layout, integers, earlier, begun.taken.is_first)
         backend.write(self.integers, row, integers)
         # A micro-step leaves its row to be overwritten by the next call.
-        done = begun.taken.is_update | skipped
-        advance = [1, done, begun.looked & done]
-        self.counters.assign(begun.counters + backend.row(advance, self.counters.dtype))
+        done = backend.either(begun.taken.is_update, skipped)
+        backend.count(self.counters, begun.counters, [1, done, begun.looked & done])
 
     def _look_closer(self, begun: Begun) -> tuple[Sequence[Any], Any]:
         moments = self.moments.of_elements(begun.slots)
@@ -185,7 +183,7 @@ class Recorder:
             gradients=begun.taken.gradients,
             gradient_norms=begun.norms,
             consumed=begun.taken.consumed,
-            weights=begun.weights,
+            weights_before=begun.weights,
             weights_after=self._values,
             **known,
         )

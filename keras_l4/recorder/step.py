@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -28,7 +29,7 @@ class Step:
         gradients: Of the unscaled loss over the whole step, before clipping.
         gradient_norms: Their norms, `float32[variables]`.
         consumed: The gradients after clipping, or None where nothing is clipped.
-        weights: The variables before the update.
+        weights_before: Gives the variables before the update.
         weights_after: Gives the variables after it.
         second_moments: The optimizer's, after the update; empty tensors where it has none.
         mean_second_moments: Their means, `float32[variables]`.
@@ -43,7 +44,7 @@ class Step:
         gradients: Tensors,
         gradient_norms: Any,
         consumed: Callable[[], Tensors] | None = None,
-        weights: Tensors = (),
+        weights_before: Callable[[], Tensors] = tuple,
         weights_after: Callable[[], Tensors] = tuple,
         second_moments: Tensors = (),
         mean_second_moments: Any = None,
@@ -54,17 +55,22 @@ class Step:
         self.gradients = gradients
         self.gradient_norms = gradient_norms
         self._consumed = consumed
-        self.weights = weights
+        self._weights_before = weights_before
         self._weights_after = weights_after
         self.second_moments = second_moments
         self.mean_second_moments = mean_second_moments
         self._to_fold = to_fold
 
     @cached_property
+    def weights(self) -> Tensors:
+        """The variables before the update."""
+        return self._weights_before()
+
+    @cached_property
     def updates(self) -> Tensors:
         """w_after - w_before, in float32 or better."""
         pairs = zip(self._weights_after(), self.weights, strict=True)
-        return [backend.widen(after) - backend.widen(before) for after, before in pairs]
+        return [backend.difference(after, before) for after, before in pairs]
 
     @cached_property
     def rate_statistic(self) -> Any:
@@ -84,40 +90,34 @@ class Step:
         """Euclidean norms without over- or underflow on the way, `float32[variables]`."""
         return backend.exact_norms(tensors)
 
-    def folded(self, quantity: Folded) -> Sequence[Any]:
-        """The elements of each variable, folded as `quantity` says: a scalar each."""
+    def folded(self, quantity: Folded) -> Any:
+        """The elements of each variable, folded as `quantity` says: `[variables]`."""
         return self._folds[quantity.name]
 
-    def share(self, counts: Sequence[Any]) -> Any:
+    def share(self, counts: Any) -> Any:
         """Counts as a share of the variable's elements, `float32[variables]`."""
-        shares = backend.row(counts, "float32")
+        shares = backend.row([counts], "float32")
         return shares / backend.constant(np.maximum(self.sizes, 1).astype(np.float32), shares)
 
-    def rest(self, counts: Sequence[Any]) -> Any:
+    def rest(self, counts: Any) -> Any:
         """The share of the elements that were not counted, `float32[variables]`."""
-        pairs = zip(self.sizes.tolist(), counts, strict=True)
-        return self.share([size - count for size, count in pairs])
+        return self.share(backend.constant(self.sizes.astype(np.int32), counts) - counts)
 
-    def magnitudes(self, bits: Sequence[Any]) -> Any:
-        """What the magnitude bits of the gradients stand for, `float32[variables]`."""
-        pairs = zip(self.gradients, bits, strict=True)
-        return backend.row([backend.from_bits(b, like=g) for g, b in pairs], "float32")
-
-    def nan_like_mean(self, values: Sequence[Any]) -> Any:
+    def nan_like_mean(self, values: Any) -> Any:
         """NaN where the mean second moment says that there is one, else `values`."""
         mean = self.mean_second_moments
-        return ops.where(ops.isnan(mean), mean, backend.row(values, "float32"))
+        return backend.where(backend.is_nan(mean), mean, values)
 
     @cached_property
-    def _folds(self) -> dict[str, Sequence[Any]]:
-        folds: dict[str, Sequence[Any]] = {}
+    def _folds(self) -> dict[str, Any]:
+        folds: dict[str, Any] = {}
         sources = {"gradients": self.gradients, "second_moments": self.second_moments}
         for over, tensors in sources.items():
             quantities = [q for q in self._to_fold if q.over == over]
-            columns = zip(*(self._fold(x, quantities) for x in tensors), strict=True)
-            folds |= zip((q.name for q in quantities), columns, strict=False)
+            elements = functools.partial(self._elements, quantities)
+            columns = backend.folded(tensors, elements, [q.fold for q in quantities])
+            folds |= zip((q.name for q in quantities), columns, strict=True)
         return folds
 
-    def _fold(self, x: Any, quantities: Sequence[Folded]) -> list[Any]:
-        elements = [q.element(x, self.rate) for q in quantities]
-        return backend.fold(elements, [q.fold for q in quantities])
+    def _elements(self, quantities: Sequence[Folded], x: Any) -> list[Any]:
+        return [q.element(x, self.rate) for q in quantities]

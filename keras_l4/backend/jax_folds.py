@@ -1,0 +1,87 @@
+"""JAX: counts and extremes over the elements of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from keras_l4.backend.jax_ring import row
+from keras_l4.backend.mesh import splits_variables
+
+INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
+_FOLDS = {
+    "count": jax.lax.add,
+    "magnitude": jax.lax.max,
+    "maximum": jax.lax.max,
+    "minimum": jax.lax.min,
+}
+
+
+def each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> list[Any]:
+    """What `function` makes of each tensor."""
+    return [function(x) for x in tensors]
+
+
+def folded(
+    tensors: Sequence[Any], elements: Callable[[Any], list[Any]], folds: Sequence[str]
+) -> list[Any]:
+    """What `elements` makes of each array, folded; 0 for an empty one.
+
+    Returns:
+        A vector `[len(tensors)]` per fold, `int32` for a count, else `float32`.
+    """
+    columns = zip(*(_fold(elements(x), folds) for x in tensors), strict=True)
+    dtypes = ["int32" if how == "count" else "float32" for how in folds]
+    return [row(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)]
+
+
+def _fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
+    numbers = [_number(x, how) for x, how in zip(elements, folds, strict=True)]
+    if not numbers or not numbers[0].size:
+        return [jnp.zeros((), x.dtype) for x in numbers]
+    triples = zip(_reduced(numbers, folds), elements, folds, strict=True)
+    return [_from_bits(x, like) if how == "magnitude" else x for x, like, how in triples]
+
+
+def _number(x: Any, how: str) -> Any:
+    if how == "magnitude":
+        return magnitude_bits(x)
+    return x.astype(jnp.int32) if how == "count" else x
+
+
+def _reduced(numbers: Sequence[Any], folds: Sequence[str]) -> Sequence[Any]:
+    """One reduction of all, which XLA fuses with what makes them.
+
+    Alone, each would be written to memory first.
+    """
+    starts = [_start(x, how) for x, how in zip(numbers, folds, strict=True)]
+    axes = tuple(range(numbers[0].ndim))
+    if splits_variables():
+        # Of a common reduction each result would be exchanged by itself, not all in one go.
+        triples = zip(numbers, starts, folds, strict=True)
+        return [jax.lax.reduce(x, start, _FOLDS[how], axes) for x, start, how in triples]
+
+    def combine(left: Sequence[Any], right: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(_FOLDS[how](a, b) for a, b, how in zip(left, right, folds, strict=True))
+
+    return jax.lax.reduce(tuple(numbers), tuple(starts), combine, axes)
+
+
+def _start(x: Any, how: str) -> Any:
+    if how == "count":
+        return jnp.int32(0)
+    limits = jnp.iinfo(x.dtype) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.finfo(x.dtype)
+    return jnp.asarray(limits.max if how == "minimum" else limits.min, x.dtype)
+
+
+def _from_bits(bits: Any, like: Any) -> Any:
+    return jax.lax.bitcast_convert_type(bits, like.dtype).astype(jnp.float32)
+
+
+def magnitude_bits(x: Any) -> Any:
+    """The bits without that of the sign."""
+    integer = INTEGERS[x.dtype.itemsize]
+    return jax.lax.bitcast_convert_type(x, integer) & jnp.iinfo(integer).max

@@ -1,0 +1,135 @@
+"""torch: norms, means, counts and extremes over the elements of tensors.
+
+An operation costs as much as some ten thousand elements, on a GPU as a million: what is smaller and
+of one size is stacked, and goes through each operation together.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+_SMALL_ON_CPU, _SMALL = 2**14, 2**20
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+_FOLDS: dict[str, Callable[..., Any]] = {
+    "count": torch.count_nonzero,
+    "magnitude": torch.amax,
+    "maximum": torch.amax,
+    "minimum": torch.amin,
+}
+
+Reduction = Callable[..., Sequence[Any]]
+"""Of one tensor, or with `dim=1` of tensors `[tensors, elements]`: scalars, or `[tensors]` each."""
+
+
+def cheap_norms(tensors: Sequence[Any]) -> Any:
+    """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
+    [sums] = _reduced(tensors, _sum_of_squares)
+    return sums.sqrt().to(torch.float32)
+
+
+def _sum_of_squares(x: Any, **dim: int) -> Sequence[Any]:
+    # Norms and dot products add up one after the other, which loses digits over millions of
+    # elements; sums go by halves.
+    wide = widen(x)
+    return [(wide * wide).sum(**dim)]
+
+
+def means(tensors: Sequence[Any]) -> Any:
+    """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
+    [found] = _reduced(tensors, _mean)
+    return found.to(torch.float32)
+
+
+def _mean(x: Any, **dim: int) -> Sequence[Any]:
+    # Of nothing the sum is 0, the mean NaN.
+    wide = widen(x)
+    return [wide.mean(**dim) if x.numel() else wide.sum(**dim)]
+
+
+def each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> list[Any]:
+    """What `function` makes of each tensor."""
+    return [function(x) for x in tensors]
+
+
+def folded(
+    tensors: Sequence[Any], elements: Callable[[Any], list[Any]], folds: Sequence[str]
+) -> list[Any]:
+    """What `elements` makes of each tensor, folded; 0 for an empty one.
+
+    Returns:
+        A vector `[len(tensors)]` per fold, of integers for a count, else `float32`.
+    """
+
+    def fold(x: Any, **dim: int) -> Sequence[Any]:
+        return [_fold(e, how, **dim) for e, how in zip(elements(x), folds, strict=True)]
+
+    return _reduced(tensors, fold)
+
+
+def _fold(x: Any, how: str, **dim: int) -> Any:
+    if not x.numel():
+        nothing = x.sum(**dim)
+        return nothing if how == "count" else nothing.to(torch.float32)
+    if how == "magnitude":
+        # Bits without the sign order as magnitudes do, NaN above all.
+        return torch.amax(magnitude_bits(x), **dim).view(x.dtype).to(torch.float32)
+    found = _FOLDS[how](x, **dim)
+    return found if how == "count" else found.to(torch.float32)
+
+
+def _reduced(tensors: Sequence[Any], reduction: Reduction) -> list[Any]:
+    """What `reduction` makes of each tensor: vectors `[len(tensors)]`; none of no tensors."""
+    if not tensors:
+        return []
+    groups, order = _groups(tuple((x.numel(), x.dtype, x.is_cpu) for x in tensors))
+    parts = [_of_group([tensors[i] for i in group], reduction) for group in groups]
+    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
+    return [column[constant(order, column)] for column in columns] if len(order) else columns
+
+
+def _of_group(tensors: Sequence[Any], reduction: Reduction) -> list[Any]:
+    if len(tensors) == 1:
+        return [x.reshape(1) for x in reduction(tensors[0])]
+    return list(reduction(torch.stack([x.reshape(-1) for x in tensors]), dim=1))
+
+
+@functools.lru_cache(maxsize=64)
+def _groups(kinds: tuple[tuple[int, Any, bool], ...]) -> tuple[list[list[int]], np.ndarray]:
+    """Positions of tensors that are measured together, and where each is found among the results.
+
+    The second is empty where they are in order.
+    """
+    groups: dict[Any, list[int]] = {}
+    for position, (size, dtype, is_cpu) in enumerate(kinds):
+        is_small = size <= (_SMALL_ON_CPU if is_cpu else _SMALL)
+        groups.setdefault((size, dtype) if is_small else position, []).append(position)
+    order = np.argsort(np.concatenate(list(groups.values())), kind="stable")
+    is_sorted = np.array_equal(order, np.arange(len(order)))
+    return list(groups.values()), np.array([], "int64") if is_sorted else order
+
+
+def widen(x: Any) -> Any:
+    """Float32 for anything narrower."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.to(torch.float32)
+
+
+def magnitude_bits(x: Any) -> Any:
+    """The bits without that of the sign."""
+    integer = _INTEGERS[x.dtype.itemsize]
+    return x.contiguous().view(integer) & torch.iinfo(integer).max
+
+
+def constant(array: np.ndarray, like: Any) -> Any:
+    """A tensor of `array` where `like` is."""
+    return _constant(array.tobytes(), array.dtype.str, like.device)
+
+
+@functools.lru_cache(maxsize=64)
+def _constant(data: bytes, dtype: str, device: Any) -> Any:
+    # To copy it at every step would be to wait for the device.
+    return torch.as_tensor(np.frombuffer(data, dtype).copy(), device=device)

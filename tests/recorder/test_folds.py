@@ -1,0 +1,76 @@
+"""Norms, means, counts and extremes of many tensors at once, beside NumPy's of each alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_l4 import backend
+
+TORCH = keras.backend.backend() == "torch"
+FOLDS = ("count", "magnitude", "maximum", "minimum")
+# Some of one size and shape, some of one size only, some alone, large and empty ones between them.
+SHAPES = [(3, 4), (12,), (5,), (3, 4), (0,), (2, 6), (5,), (200, 100), (1,), (0,), (200, 100)]
+DTYPES = ["float32", "float32", "float16", "float32", "float32", "float16", "float32"]
+
+
+@pytest.fixture
+def arrays() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    kinds = zip(SHAPES, [*DTYPES, *DTYPES], strict=False)
+    return [rng.normal(size=shape).astype(dtype) for shape, dtype in kinds]
+
+
+def _numpy(tensor: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
+
+
+def _each(arrays: list[np.ndarray], number: Any) -> list[float]:
+    return [float(number(a.astype(np.float64))) if a.size else 0.0 for a in arrays]
+
+
+def test_norms_and_means(arrays: list[np.ndarray]) -> None:
+    tensors = [ops.convert_to_tensor(a, a.dtype.name) for a in arrays]
+    norms, means = backend.exact_norms(tensors), backend.means(tensors)
+    np.testing.assert_allclose(_numpy(norms), _each(arrays, np.linalg.norm), rtol=1e-6)
+    np.testing.assert_allclose(_numpy(means), _each(arrays, np.mean), rtol=1e-4, atol=1e-7)
+
+
+def test_counts_and_extremes(arrays: list[np.ndarray]) -> None:
+    arrays[3][1, 1] = np.nan
+    tensors = [ops.convert_to_tensor(a, a.dtype.name) for a in arrays]
+    folded = backend.folded(tensors, lambda x: [x > 0.5, x, x, x], FOLDS)
+    numbers = [lambda a: np.sum(a > 0.5), lambda a: np.max(np.abs(a)), np.max, np.min]
+    for fold, found, number in zip(FOLDS, folded, numbers, strict=True):
+        wanted = np.array(_each(arrays, number))
+        # A maximum may pass by a NaN; who asks for it looks at the mean, too.
+        told = slice(None) if fold in ("count", "magnitude") else ~np.isnan(wanted)
+        np.testing.assert_array_equal(_numpy(found)[told], wanted[told], fold)
+
+
+def test_of_no_tensors_and_of_nothing() -> None:
+    tensors = [ops.convert_to_tensor(np.ones(3, "float32"))]
+    assert not backend.folded(tensors, lambda x: [], [])
+    assert not backend.folded([], lambda x: [x], [])
+
+
+@pytest.mark.skipif(not TORCH, reason="the other backends place tensors themselves")
+def test_a_row_is_where_its_parts_are() -> None:
+    # A device that has no numbers stands in for one that this machine does not have.
+    with keras.device("meta"):
+        variable = keras.Variable(0.5, dtype="float32")
+        parts = [2, variable, True, ops.ones((2,))]
+    assert backend.row(parts, "float32").device.type == "meta"
+    assert backend.row([1.0, variable], "float32").device.type == "meta"
+
+
+@pytest.mark.skipif(not TORCH, reason="the other backends count on the device")
+def test_the_host_counts_without_the_device() -> None:
+    with keras.device("meta"):
+        counters = backend.counters("counters", 3, keras.Variable(0.5))
+    backend.count(counters, backend.counts(counters), [1, True, False])
+    assert backend.counts(counters) == [1, 1, 0]
