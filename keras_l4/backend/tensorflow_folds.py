@@ -60,8 +60,10 @@ def _traced_once(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @functools.cache
     def traced(dtype: Any) -> Any:
         of_any_shape = [tf.TensorSpec(None, dtype)]
-        of_flat = lambda x: function(tf.reshape(x, [-1]))  # noqa: E731
         return tf.function(of_flat, input_signature=of_any_shape, autograph=False)
+
+    def of_flat(x: Any) -> Any:
+        return function(tf.reshape(x, [-1]))
 
     return lambda x: traced(x.dtype)(x)
 
