@@ -47,7 +47,7 @@ def _vector(x: Any, dtype: Any, device: Any) -> Any:
     if not isinstance(x, torch.Tensor):
         # Unlike a copy from the host, one that is filled there does not wait for the device.
         return torch.full((1,), x, dtype=dtype, device=device)
-    return (x if x.dtype == dtype else x.to(dtype)).reshape(-1)
+    return x.to(device, dtype).reshape(-1)
 
 
 def write(ring: Ring, index: int, row: Any) -> None:

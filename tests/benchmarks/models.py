@@ -1,4 +1,7 @@
-"""The models of the speed promise and two for accelerators, with synthetic data of the right shape: no network needed."""
+"""The models of the speed promise, and two for accelerators.
+
+Their data are synthetic, of the right shape: no network needed.
+"""
 
 from __future__ import annotations
 

@@ -66,6 +66,9 @@ def test_a_row_is_where_its_parts_are() -> None:
         parts = [2, variable, True, ops.ones((2,))]
     assert backend.row(parts, "float32").device.type == "meta"
     assert backend.row([1.0, variable], "float32").device.type == "meta"
+    # What is known on the host alone, such as the learning rate of a callable, is made there.
+    of_host = backend.row([0.1, 1.0], "float32")
+    assert backend.row([variable, of_host], "float32").device.type == "meta"
 
 
 @pytest.mark.skipif(not TORCH, reason="the other backends count on the device")
