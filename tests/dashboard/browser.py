@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -72,23 +75,33 @@ def served(page: str) -> Iterator[str]:
 
 @contextmanager
 def chromium(width: int = 1280, height: int = 900) -> Iterator[webdriver.Chrome]:
-    """A browser without a window."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    # Root, as in a container, has no sandbox; its /dev/shm may be small.
-    for flag in (
-        "headless=new",
-        "no-sandbox",
-        "disable-dev-shm-usage",
-        f"window-size={width},{height}",
-    ):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    try:
-        yield driver
-    finally:
-        driver.quit()
+    """A browser without a window.
+
+    It is killed: one that hangs, as those that draw WebGL without a GPU now and then do, does
+    not answer that it should quit either.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = str(CHROMIUM)
+        # Root, as in a container, has no sandbox; its /dev/shm may be small.
+        for flag in (
+            "headless=new",
+            "no-sandbox",
+            "disable-dev-shm-usage",
+            "enable-unsafe-swiftshader",
+            f"user-data-dir={profile}",
+            f"window-size={width},{height}",
+        ):
+            options.add_argument(f"--{flag}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        service = Service(str(DRIVER), popen_kw={"start_new_session": True})
+        try:
+            driver = webdriver.Chrome(options=options, service=service)
+            driver.command_executor.client_config.timeout = SECONDS
+            yield driver
+        finally:
+            os.killpg(service.process.pid, signal.SIGKILL)
+            service.process.wait()
 
 
 class Tab:

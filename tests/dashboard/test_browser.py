@@ -31,6 +31,8 @@ pytestmark = [
         reason="TensorBoard cannot find keras_l4: pip install --editable .",
     ),
     pytest.mark.timeout(240),
+    # A browser that does not answer says nothing about the page; three that do not, do.
+    pytest.mark.flaky(reruns=2, only_rerun="ReadTimeoutError"),
 ]
 
 DEPTH, STEPS = 12, 4000
@@ -82,7 +84,7 @@ def address(log_dir: Path) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def driver() -> Iterator[object]:
     with browser.chromium() as made:
         yield made
