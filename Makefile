@@ -57,5 +57,5 @@ $(VENV)/.tensorflow: $(VENV)/.test
 	@touch $@
 
 $(VENV)/.%: $(VENV)/.created setup.cfg pyproject.toml
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[$*]'
 	@touch $@
