@@ -65,7 +65,9 @@ class Rate(abc.ABC):
 
     def is_undefined(self, second_moment: Any) -> Any:
         """Device mask: the elements whose rate is NaN."""
-        return ~(backend.widen(second_moment) + self.epsilon_inside_root >= 0)
+        # Not `~(x >= 0)`: TensorFlow optimizes that to `x < 0`, which NaN is not.
+        x = backend.widen(second_moment) + self.epsilon_inside_root
+        return (x < 0) | backend.is_nan(x)
 
 
 class AdaptiveRate(Rate):
