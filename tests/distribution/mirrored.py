@@ -97,8 +97,13 @@ CASES = {
 
 
 def build(case: Case, strategy: Any) -> Any:
-    scope = strategy.scope() if strategy else contextlib.nullcontext()
-    return compiled(case.model, case.optimizer, scope, **case.options)
+    return compiled(case.model, case.optimizer, strategy.scope(), **case.options)
+
+
+def build_alone(case: Case) -> Any:
+    """The same on one device, step by step: nothing is traced."""
+    options = {"loss": case.options["loss"], "run_eagerly": True}
+    return compiled(case.model, case.optimizer, contextlib.nullcontext(), **options)
 
 
 def sums(strategy: Any) -> Any:
@@ -115,7 +120,7 @@ def compare(case: Case, strategy: Any) -> dict[str, Any]:
         with sums(strategy) as counted:
             found[name] = find(model, case.data(), record=name == "ours")
         found["num_sums"][name] = counted.call_count
-    found["alone"] = find(build(case, None), case.data())
+    found["alone"] = find(build_alone(case), case.data())
     return found
 
 
