@@ -77,8 +77,7 @@ def served(page: str) -> Iterator[str]:
 def chromium(width: int = 1280, height: int = 900) -> Iterator[webdriver.Chrome]:
     """A browser without a window.
 
-    It is killed: one that hangs, as those that draw WebGL without a GPU now and then do, does
-    not answer that it should quit either.
+    It is killed in the end: one that hangs does not answer that it should quit either.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
@@ -88,16 +87,15 @@ def chromium(width: int = 1280, height: int = 900) -> Iterator[webdriver.Chrome]
             "headless=new",
             "no-sandbox",
             "disable-dev-shm-usage",
-            "enable-unsafe-swiftshader",
             f"user-data-dir={profile}",
             f"window-size={width},{height}",
         ):
             options.add_argument(f"--{flag}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         service = Service(str(DRIVER), popen_kw={"start_new_session": True})
+        driver = webdriver.Chrome(options=options, service=service)
+        driver.command_executor.client_config.timeout = SECONDS
         try:
-            driver = webdriver.Chrome(options=options, service=service)
-            driver.command_executor.client_config.timeout = SECONDS
             yield driver
         finally:
             os.killpg(service.process.pid, signal.SIGKILL)
@@ -121,14 +119,11 @@ class Tab:
 
     def open(self, dark: bool = False, **view: object) -> Tab:
         """Loads the page with a view, as its address would hold it."""
-        self.driver.switch_to.default_content()
-        self.driver.get("about:blank")
         self.driver.get(self._at(dark, view))
         return self._enter("iframe[src*='name=keras_l4']")
 
     def open_in_notebook(self, dark: bool = False, **view: object) -> Tab:
         """Loads the page in a frame of another page, whose origin is not TensorBoard's."""
-        self.driver.switch_to.default_content()
         shown = html.escape(self._at(dark, view))
         with served(
             f'<iframe id="notebook" width="100%" height="800" src="{shown}"></iframe>'

@@ -94,7 +94,6 @@ def driver() -> Iterator[object]:
 def tab(driver, address, request: pytest.FixtureRequest) -> Iterator[object]:
     """A tab of which nothing complains; what it looks like is kept in $SCREENSHOTS."""
     found = browser.Tab(driver, address)
-    driver.get_log("browser")
     yield found
     driver.switch_to.default_content()
     if folder := os.environ.get("SCREENSHOTS"):
@@ -389,4 +388,3 @@ def test_follows_training(driver, tmp_path: Path) -> None:
             tmp_path / "new", [replace(steps, steps=steps.steps + 20, iterations=steps.steps + 19)]
         )
         tab.wait(lambda: "steps 1–40" in tab.notice("findings"))
-    driver.switch_to.default_content()

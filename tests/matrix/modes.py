@@ -11,10 +11,10 @@ import keras
 from tests.matrix import architectures
 from tests.matrix.trainers import by_batch, by_fit, by_loop
 
-_IS_JAX = keras.backend.backend() == "jax"
+_BACKEND = keras.backend.backend()
 _GRAPH = {"run_eagerly": False, "jit_compile": False}
 # Tracing costs TensorFlow more than a few eager steps, and most modes are not about it.
-_EAGER = {"run_eagerly": keras.backend.backend() == "tensorflow"}
+_EAGER = {"run_eagerly": _BACKEND == "tensorflow"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _executions(steps: int) -> Mode:
     return Mode(
         f"`steps_per_execution={steps}`",
         # JAX would compile each operation of each step by itself.
-        compiled=_GRAPH | {"jit_compile": _IS_JAX, "steps_per_execution": steps},
+        compiled=_GRAPH | {"jit_compile": _BACKEND == "jax", "steps_per_execution": steps},
         num_batches=9,
     )
 

@@ -3,7 +3,8 @@
     KERAS_BACKEND=jax python tests/matrix/run.py [--part] [MODE ...]
 
 --part runs what the tests run. Writes what it finds into results.json, after each mode, and leaves
-the other backends' (and modes, where some are named) as they are.
+the other backends' (and modes, where some are named) as they are. Date and versions are those of the
+last run that named none.
 """
 
 from __future__ import annotations
@@ -56,8 +57,10 @@ def main(only: list[str]) -> int:
     known: dict[str, Any] = results.load() if results.FILE.exists() else {"cells": {}}
     known |= {"says": says}
     known["cells"].setdefault(backend, {})
-    known.setdefault("machine", {})[backend] = describe()
-    asked = [mode for mode in only if mode in says] or list(says)
+    asked = [mode for mode in only if mode in says]
+    if not asked:
+        known.setdefault("machine", {})[backend] = describe()
+        asked = list(says)
     for start in range(0, len(asked), MODES_PER_POOL):
         with _pool() as pool:
             for mode in asked[start : start + MODES_PER_POOL]:
