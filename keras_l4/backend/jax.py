@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from keras_l4.backend.jax_folds import INTEGERS
+from keras_l4.backend.jax_folds import INTEGERS, each
 from keras_l4.backend.jax_ring import Ring, updated
 from keras_l4.backend.mesh import apart, splits_variables
 
@@ -134,17 +134,23 @@ def widen(x: Any) -> Any:
 
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
-    sums = [jnp.sum(jnp.square(widen(x))) for x in tensors]
-    return jnp.stack([jnp.sqrt(s).astype(jnp.float32) for s in sums])
+    # At every step: to copy an array must be nothing beside the kernel that it saves.
+    [found] = each(_cheap_norm, tensors, small=2**12)
+    return found
+
+
+def _cheap_norm(x: Any) -> list[Any]:
+    return [jnp.sqrt(jnp.sum(jnp.square(widen(x)))).astype(jnp.float32)]
 
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    return jnp.stack([_mean(x) for x in tensors])
+    [found] = each(_mean, tensors)
+    return found
 
 
-def _mean(x: Any) -> Any:
-    return jnp.mean(widen(x)).astype(jnp.float32) if x.size else jnp.float32(0)
+def _mean(x: Any) -> list[Any]:
+    return [jnp.mean(widen(x)).astype(jnp.float32) if x.size else jnp.float32(0)]
 
 
 def difference(x: Any, y: Any) -> Any:

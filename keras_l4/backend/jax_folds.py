@@ -1,4 +1,7 @@
-"""JAX: counts and extremes over the elements of arrays."""
+"""JAX: counts and extremes over the elements of arrays.
+
+XLA compiles each operation on each array: smaller ones of one size go through them together.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from keras_l4.backend.groups import groups
 from keras_l4.backend.jax_ring import row
 from keras_l4.backend.mesh import splits_variables
 
@@ -20,9 +24,31 @@ _FOLDS = {
 }
 
 
-def each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> list[Any]:
-    """What `function` makes of each tensor."""
-    return [function(x) for x in tensors]
+def each(
+    function: Callable[[Any], Sequence[Any]], tensors: Sequence[Any], small: int = 2**16
+) -> list[Any]:
+    """The scalars that `function` makes of each array: vectors `[len(tensors)]`; none of none."""
+    if not tensors:
+        return []
+    # XLA looks into a branch, and rounds the update differently for what becomes of its gradients.
+    held = jax.lax.optimization_barrier(list(tensors))
+    together, order = groups(tuple(_kind(x, small) for x in held))
+    parts = [_of_group(function, [held[i] for i in group]) for group in together]
+    columns = [jnp.concatenate(column) for column in zip(*parts, strict=True)]
+    return [column[order] for column in columns] if len(order) else columns
+
+
+def _kind(x: Any, small: int) -> Any:
+    # To stack arrays that are split over devices would be to put them together.
+    return (x.size, x.dtype) if x.size <= small and not splits_variables() else None
+
+
+def _of_group(function: Callable[[Any], Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
+    if len(tensors) == 1:
+        return [x.reshape(1) for x in function(tensors[0])]
+    # Without a barrier XLA would choose among them anew for each element of each operation.
+    stacked = jax.lax.optimization_barrier(jnp.stack([x.reshape(-1) for x in tensors]))
+    return list(jax.vmap(function)(stacked))
 
 
 def folded(
@@ -33,7 +59,7 @@ def folded(
     Returns:
         A vector `[len(tensors)]` per fold, `int32` for a count, else `float32`.
     """
-    columns = zip(*(_fold(elements(x), folds) for x in tensors), strict=True)
+    columns = each(lambda x: _fold(elements(x), folds), tensors)
     dtypes = ["int32" if how == "count" else "float32" for how in folds]
     return [row(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)]
 

@@ -30,7 +30,7 @@ def exact_norms(tensors: Sequence[Any]) -> Any:
     return cond(
         every(right),
         lambda: cheap,
-        lambda: where(right, cheap, ops.stack(each(_scaled_norm, tensors))),
+        lambda: where(right, cheap, *each(_scaled_norm, tensors)),
     )
 
 
@@ -45,9 +45,9 @@ def _floor(shape: tuple[int | None, ...]) -> float:
     return math.sqrt(size * _LEAST_SQUARE)
 
 
-def _scaled_norm(tensor: Any) -> Any:
+def _scaled_norm(tensor: Any) -> list[Any]:
     x = widen(tensor)
     largest = maximum(ops.abs(x))
     usable = ops.logical_and(largest > 0, ops.isfinite(largest))
     scale = ops.where(usable, largest, ops.ones_like(largest))
-    return ops.cast(scale * ops.sqrt(ops.sum(ops.square(x / scale))), "float32")
+    return [ops.cast(scale * ops.sqrt(ops.sum(ops.square(x / scale))), "float32")]

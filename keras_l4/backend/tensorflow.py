@@ -142,8 +142,12 @@ def cheap_norms(tensors: Sequence[Any]) -> Any:
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    found = each(tf.reduce_mean, [_summable(x) for x in tensors])
-    return tf.stack([tf.cast(x, tf.float32) for x in found])
+    [found] = each(_mean, [_summable(x) for x in tensors])
+    return found
+
+
+def _mean(x: Any) -> list[Any]:
+    return [tf.cast(tf.reduce_mean(x), tf.float32)]
 
 
 def _summable(x: Any) -> Any:

@@ -8,8 +8,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_l4.backend.tensorflow_ring import row
-
 _INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
 
 
@@ -21,9 +19,7 @@ def folded(
     Returns:
         A vector `[len(tensors)]` per fold, `int32` for a count, else `float32`.
     """
-    columns = zip(*each(lambda x: _fold(elements(x), folds), tensors), strict=True)
-    dtypes = ["int32" if how == "count" else "float32" for how in folds]
-    return [row(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)]
+    return each(lambda x: _fold(elements(x), folds), tensors)
 
 
 def _fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
@@ -31,7 +27,7 @@ def _fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
 
 
 def _count(mask: Any) -> Any:
-    return tf.reduce_sum(tf.cast(mask, tf.int64))
+    return tf.cast(tf.reduce_sum(tf.cast(mask, tf.int64)), tf.int32)
 
 
 def _magnitude(x: Any) -> Any:
@@ -41,19 +37,20 @@ def _magnitude(x: Any) -> Any:
 _FOLDS: dict[str, Callable[[Any], Any]] = {
     "count": _count,
     "magnitude": _magnitude,
-    "maximum": tf.reduce_max,
-    "minimum": tf.reduce_min,
+    "maximum": lambda x: tf.cast(tf.reduce_max(x), tf.float32),
+    "minimum": lambda x: tf.cast(tf.reduce_min(x), tf.float32),
 }
 
 
-def each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> list[Any]:
-    """What `function` makes of each tensor, scalars in any structure; 0 for an empty one.
+def each(function: Callable[[Any], Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
+    """The scalars that `function` makes of each tensor, 0 for an empty one: vectors `[len(tensors)]`.
 
     To trace an operation takes longer than many steps: in a graph `function` is traced once for all
     tensors of a dtype, flat, and called.
     """
     called = function if tf.executing_eagerly() else _traced_once(function)
-    return [_or_zero(called, x) for x in tensors]
+    columns = zip(*(_or_zero(called, x) for x in tensors), strict=True)
+    return [tf.stack(column) for column in columns]
 
 
 def _traced_once(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from keras_l4.backend.groups import groups
+
 _SMALL_ON_CPU, _SMALL = 2**14, 2**20
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _FOLDS: dict[str, Callable[..., Any]] = {
@@ -50,9 +52,9 @@ def _mean(x: Any, **dim: int) -> Sequence[Any]:
     return [wide.mean(**dim) if x.numel() else wide.sum(**dim)]
 
 
-def each(function: Callable[[Any], Any], tensors: Sequence[Any]) -> list[Any]:
-    """What `function` makes of each tensor."""
-    return [function(x) for x in tensors]
+def each(function: Callable[[Any], Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
+    """The scalars that `function` makes of each tensor: vectors `[len(tensors)]`."""
+    return [torch.stack(column) for column in zip(*map(function, tensors), strict=True)]
 
 
 def folded(
@@ -85,8 +87,8 @@ def _reduced(tensors: Sequence[Any], reduction: Reduction) -> list[Any]:
     """What `reduction` makes of each tensor: vectors `[len(tensors)]`; none of no tensors."""
     if not tensors:
         return []
-    groups, order = _groups(tuple((x.numel(), x.dtype, x.is_cpu) for x in tensors))
-    parts = [_of_group([tensors[i] for i in group], reduction) for group in groups]
+    together, order = groups(tuple(map(_kind, tensors)))
+    parts = [_of_group([tensors[i] for i in group], reduction) for group in together]
     columns = [torch.cat(column) for column in zip(*parts, strict=True)]
     return [column[constant(order, column)] for column in columns] if len(order) else columns
 
@@ -97,19 +99,9 @@ def _of_group(tensors: Sequence[Any], reduction: Reduction) -> list[Any]:
     return list(reduction(torch.stack([x.reshape(-1) for x in tensors]), dim=1))
 
 
-@functools.lru_cache(maxsize=64)
-def _groups(kinds: tuple[tuple[int, Any, bool], ...]) -> tuple[list[list[int]], np.ndarray]:
-    """Positions of tensors that are measured together, and where each is found among the results.
-
-    The second is empty where they are in order.
-    """
-    groups: dict[Any, list[int]] = {}
-    for position, (size, dtype, is_cpu) in enumerate(kinds):
-        is_small = size <= (_SMALL_ON_CPU if is_cpu else _SMALL)
-        groups.setdefault((size, dtype) if is_small else position, []).append(position)
-    order = np.argsort(np.concatenate(list(groups.values())), kind="stable")
-    is_sorted = np.array_equal(order, np.arange(len(order)))
-    return list(groups.values()), np.array([], "int64") if is_sorted else order
+def _kind(x: Any) -> Any:
+    is_small = x.numel() <= (_SMALL_ON_CPU if x.is_cpu else _SMALL)
+    return (x.numel(), x.dtype) if is_small else None
 
 
 def widen(x: Any) -> Any:
