@@ -4,6 +4,7 @@ import keras
 
 if keras.backend.backend() == "tensorflow":
     from keras_l4.backend.captured import *  # noqa: F403
+    from keras_l4.backend.draft_tensorflow import *  # noqa: F403
     from keras_l4.backend.hessian_tensorflow import derivatives as derivatives
     from keras_l4.backend.hessian_tensorflow import visit_own_gradients as visit_own_gradients
     from keras_l4.backend.one_process import *  # noqa: F403
@@ -21,12 +22,14 @@ elif keras.backend.backend() == "jax":
     from keras_l4.backend.jax_folds import *  # noqa: F403
     from keras_l4.backend.jax_ring import *  # noqa: F403
     from keras_l4.backend.mesh import *  # noqa: F403
+    from keras_l4.backend.no_draft import *  # noqa: F403
     from keras_l4.backend.one_replica import *  # noqa: F403
     from keras_l4.backend.trace_jax import trace_step as trace_step
 elif keras.backend.backend() == "torch":
     from keras_l4.backend.captured import *  # noqa: F403
     from keras_l4.backend.hessian_torch import derivatives as derivatives
     from keras_l4.backend.hessian_torch import visit_own_gradients as visit_own_gradients
+    from keras_l4.backend.no_draft import *  # noqa: F403
     from keras_l4.backend.one_process import *  # noqa: F403
     from keras_l4.backend.one_replica import *  # noqa: F403
     from keras_l4.backend.torch import *  # noqa: F403

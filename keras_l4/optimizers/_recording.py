@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from itertools import chain
 from typing import Any
@@ -19,6 +19,10 @@ from keras_l4.recorder.settings import Settings
 _at_work: ContextVar[tuple[Any, ...]] = ContextVar("at_work", default=())
 
 
+def _never() -> bool:
+    return False
+
+
 class Recording(backend.SumsOnce):
     """Mixin in front of a Keras optimizer: it records while it has a recorder.
 
@@ -28,6 +32,7 @@ class Recording(backend.SumsOnce):
 
     _recorder: Recorder | None = None
     _settings: Settings | None = None
+    _in_draft: Callable[[], bool] = staticmethod(_never)
 
     @property
     def recorder(self) -> Recorder | None:
@@ -56,6 +61,7 @@ class Recording(backend.SumsOnce):
     def stop_recording(self) -> None:
         """Is a plain optimizer again."""
         self._settings = self._recorder = None
+        self._in_draft = _never
 
     @property
     def variables(self) -> list[Any]:
@@ -70,7 +76,7 @@ class Recording(backend.SumsOnce):
             trainable_variables = list(trainable_variables)
         self._get_ready(trainable_variables)
         recorder = self._listening()
-        if recorder is None or not len(grads):
+        if recorder is None or not len(grads) or self._in_draft():
             super().apply(grads, trainable_variables)
             return
         update = functools.partial(super().apply, grads, trainable_variables)
@@ -115,6 +121,7 @@ class Recording(backend.SumsOnce):
         if not self.built:
             with keras.name_scope(self.name, caller=self):
                 self.build(variables)
+            self._in_draft = backend.draft(self)
         rate = rate_of(backend.inner_optimizer(self))
         self._recorder = Recorder(self, self._trainable_variables, rate, self._settings)
 

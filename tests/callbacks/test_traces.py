@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import keras_l4
+from keras_l4.recorder.recorder import Recorder
 from tests.training import STEPS, build, norms, same, state, train
 
 traces = pytest.mark.skipif(keras.backend.backend() == "torch", reason="torch does not trace")
@@ -111,3 +112,42 @@ def test_a_new_execution_length_is_used(tmp_path: Path) -> None:
     train(model, ours, epochs=2)
 
     assert len(keras_l4.load(tmp_path).steps) == 3 * STEPS
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others trace a step once")
+class TestDrafts:
+    """What TensorFlow traces to create variables, and throws away where it can."""
+
+    def test_it_is_not_measured(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        traced: list[Recorder] = []
+        record = Recorder.record
+
+        def counted(self: Recorder, *arguments: Any) -> None:
+            traced.append(self)
+            record(self, *arguments)
+
+        monkeypatch.setattr(Recorder, "record", counted)
+        steps: list[int] = []
+        train(build(run_eagerly=False), norms(hooks=[lambda block: steps.extend(block.steps)]))
+        assert len(traced) == 1
+        assert steps == list(range(1, STEPS + 1))
+
+    def test_one_that_is_run_is_recorded(self) -> None:
+        import tensorflow as tf
+
+        class FromTheFirstBatch(keras.optimizers.SGD):
+            def build(self, variables: Any) -> None:
+                super().build(variables)
+                size = tf.reduce_mean(tf.abs(self.batch))
+                self.add_variable((), initializer=lambda shape, dtype: size)
+
+        class Model(keras.Sequential):
+            def train_step(self, data: Any) -> Any:
+                self.optimizer.batch = data[0]
+                return super().train_step(data)
+
+        model = Model([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile(FromTheFirstBatch(0.1), "mse", jit_compile=False)
+        steps: list[int] = []
+        train(model, norms(hooks=[lambda block: steps.extend(block.steps)]))
+        assert steps == list(range(1, STEPS + 1))
