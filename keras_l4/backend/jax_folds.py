@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 
 from keras_l4.backend.groups import groups
-from keras_l4.backend.jax_ring import row
 from keras_l4.backend.mesh import splits_variables
 
 INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
@@ -61,7 +60,7 @@ def folded(
     """
     columns = each(lambda x: _fold(elements(x), folds), tensors)
     dtypes = ["int32" if how == "count" else "float32" for how in folds]
-    return [row(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)]
+    return [column.astype(dtype) for column, dtype in zip(columns, dtypes, strict=True)]
 
 
 def _fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
