@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 
 
 @functools.lru_cache(maxsize=64)
-def groups(kinds: tuple[Hashable | None, ...]) -> tuple[list[list[int]], np.ndarray]:
+def groups(kinds: tuple[tuple[Any, ...] | None, ...]) -> tuple[list[list[int]], np.ndarray]:
     """Positions of those of one kind, and where each is found among the results of all groups.
 
-    None is a kind of its own each time. The second is empty where the results are in order.
+    What has no kind stands alone. The second is empty where the results are in order.
     """
-    found: dict[Hashable, list[int]] = {}
+    found: dict[Any, list[int]] = {}
     for position, kind in enumerate(kinds):
-        found.setdefault((position,) if kind is None else ("kind", kind), []).append(position)
+        found.setdefault(position if kind is None else kind, []).append(position)
     order = np.argsort(np.concatenate(list(found.values())), kind="stable")
     is_sorted = np.array_equal(order, np.arange(len(order)))
     return list(found.values()), np.array([], "int64") if is_sorted else order
