@@ -13,6 +13,9 @@ PYTEST_ARGS ?= -n 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 
+# Tests start many a process: what Python compiles of the libraries is kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .NOTPARALLEL:
 EACH := test bench matrix
 .PHONY: demo check diagnose $(EACH) $(foreach backend,tensorflow jax torch,$(EACH:%=%-$(backend)))
