@@ -14,18 +14,20 @@ import tempfile
 import threading
 import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
+from urllib3.exceptions import ReadTimeoutError
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-SECONDS = 60
+SECONDS, SECONDS_TO_ANSWER = 60, 10
 
 # TensorBoard imports TensorFlow where it is installed, which takes it half a minute on two cores.
 _START = (
@@ -100,6 +102,48 @@ def chromium(width: int = 1280, height: int = 900) -> Iterator[webdriver.Chrome]
         finally:
             os.killpg(service.process.pid, signal.SIGKILL)
             service.process.wait()
+
+
+class Shared:
+    """One browser for many tests, since it loads TensorBoard faster a second time.
+
+    One that does not answer is killed, and another takes its place.
+    """
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._driver: webdriver.Chrome | None = None
+
+    def blank(self) -> webdriver.Chrome:
+        """The browser, as if nothing had been looked at."""
+        if self._driver is None or not _answers(self._driver):
+            self.close()
+            self._driver = self._open.enter_context(chromium())
+        seen = self._driver.current_window_handle
+        self._driver.switch_to.new_window("tab")
+        blank = self._driver.current_window_handle
+        self._driver.switch_to.window(seen)
+        self._driver.close()
+        self._driver.switch_to.window(blank)
+        everything = {"origin": "*", "storageTypes": "local_storage,cookies"}
+        self._driver.execute_cdp_cmd("Storage.clearDataForOrigin", everything)
+        self._driver.get_log("browser")
+        return self._driver
+
+    def close(self) -> None:
+        """Kills it."""
+        self._open.close()
+
+
+def _answers(driver: webdriver.Chrome) -> bool:
+    settings = driver.command_executor.client_config
+    settings.timeout = SECONDS_TO_ANSWER
+    try:
+        return bool(driver.execute_script("return true"))
+    except (ReadTimeoutError, WebDriverException):
+        return False
+    finally:
+        settings.timeout = SECONDS
 
 
 class Tab:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -84,10 +85,16 @@ def address(log_dir: Path) -> Iterator[str]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[object]:
+    made = browser.Shared()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def driver() -> Iterator[object]:
-    with browser.chromium() as made:
-        yield made
+def driver(shared) -> object:
+    return shared.blank()
 
 
 @pytest.fixture
@@ -100,6 +107,15 @@ def tab(driver, address, request: pytest.FixtureRequest) -> Iterator[object]:
         driver.save_screenshot(f"{folder}/{request.node.name}.png")
     assert [line for line in found.complaints() if found.refused not in line] == []
     assert driver.execute_script("return window.hacked") is None
+
+
+def test_a_browser_that_hangs_is_replaced(shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser, "SECONDS_TO_ANSWER", 1)
+    driver = shared.blank()
+    os.killpg(driver.service.process.pid, signal.SIGSTOP)
+    another = shared.blank()
+    assert another.session_id != driver.session_id
+    assert another.execute_script("return document.URL") == "about:blank"
 
 
 def finding(tab, code: str):
