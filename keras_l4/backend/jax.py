@@ -158,11 +158,6 @@ def difference(x: Any, y: Any) -> Any:
     return widen(x) - widen(y)
 
 
-def maximum(x: Any) -> Any:
-    """Largest element; NaN where there is one, 0 for an empty tensor."""
-    return jnp.max(x) if x.size else jnp.zeros((), x.dtype)
-
-
 def is_nan(x: Any) -> Any:
     return jnp.isnan(x)
 

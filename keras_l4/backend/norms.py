@@ -10,19 +10,22 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_l4.backend.active import cheap_norms, cond, constant, each, every, maximum, where, widen
+from keras_l4.backend.active import cheap_norms, cond, constant, each, every, where, widen
 
 # A square below float32's smallest normal number may be flushed to zero. Where the sum of
 # squares is at least this much per element, all that was lost is less than 1e-6 of it.
 _LEAST_SQUARE = float(np.finfo(np.float32).tiny) * 1e6
+# A number that is large has a square when divided by it, a small one when multiplied with it. XLA
+# turns a division into a multiplication: unlike the largest elements, it has a reciprocal.
+_FAR = np.float32(2.0**100)
 _SIZE_OF_A_SPARSE_GRADIENT = 2**24
 
 
 def exact_norms(tensors: Sequence[Any]) -> Any:
     """Euclidean norms, `float32[len(tensors)]`.
 
-    A tensor whose sum of squares over- or underflows is divided by its largest element first,
-    s √Σ(x/s)². NaN and Inf elements give NaN and Inf; so does a norm beyond float32.
+    A tensor whose sum of squares over- or underflows is divided by a power of two first, s √Σ(x/s)²,
+    which is exact. NaN and Inf elements give NaN and Inf; so does a norm beyond float32.
     """
     cheap = cheap_norms(tensors)
     floor = constant(_floors(tuple(tuple(x.shape) for x in tensors)), cheap)
@@ -45,9 +48,9 @@ def _floor(shape: tuple[int | None, ...]) -> float:
     return math.sqrt(size * _LEAST_SQUARE)
 
 
-def _scaled_norm(tensor: Any) -> list[Any]:
+def _scaled_norm(tensor: Any, axis: int | None = None) -> list[Any]:
     x = widen(tensor)
-    largest = maximum(ops.abs(x))
-    usable = ops.logical_and(largest > 0, ops.isfinite(largest))
-    scale = ops.where(usable, largest, ops.ones_like(largest))
-    return [ops.cast(scale * ops.sqrt(ops.sum(ops.square(x / scale))), "float32")]
+    is_large = ops.any(ops.abs(x) > 1, axis)
+    scale = ops.cast(ops.where(is_large, _FAR, 1 / _FAR), x.dtype)
+    squares = ops.square(x / (scale if axis is None else scale[:, None]))
+    return [ops.cast(scale * ops.sqrt(ops.sum(squares, axis)), "float32")]

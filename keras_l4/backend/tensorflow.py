@@ -163,12 +163,6 @@ def difference(x: Any, y: Any) -> Any:
     return tf.cast(x, wide.dtype) - wide
 
 
-def maximum(x: Any) -> Any:
-    """Largest element, NaN where there is one."""
-    # No constant NaN: `tf.debugging.enable_check_numerics` would find it.
-    return tf.reduce_max(x) + tf.reduce_sum(tf.where(tf.math.is_nan(x), x, tf.zeros_like(x)))
-
-
 def is_nan(x: Any) -> Any:
     return tf.math.is_nan(x)
 

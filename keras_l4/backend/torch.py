@@ -89,11 +89,6 @@ def difference(x: Any, y: Any) -> Any:
     return widen(x) - widen(y)
 
 
-def maximum(x: Any) -> Any:
-    """Largest element; NaN where there is one, 0 for an empty tensor."""
-    return x.max() if x.numel() else x.new_zeros(())
-
-
 def is_nan(x: Any) -> Any:
     return torch.isnan(x)
 

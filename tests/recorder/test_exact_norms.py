@@ -86,8 +86,11 @@ def test_sums_of_squares_at_their_limits(
     norms: Callable[..., np.ndarray], scale: float, size: int
 ) -> None:
     x = np.full(size, scale, np.float32)
-    want = [scale * size**0.5 if scale * size**0.5 <= LARGEST else np.inf, 2.0]
-    np.testing.assert_allclose(norms(x, np.ones(4, np.float32)), want, rtol=1e-5)
+    large = scale * size**0.5 if scale * size**0.5 <= LARGEST else np.inf
+    # Alone, and beside one of its size, with which it may go through one operation.
+    np.testing.assert_allclose(norms(x, np.ones(4, np.float32)), [large, 2], rtol=1e-5)
+    beside = norms(x, np.ones(4, np.float32), np.ones(size, np.float32))
+    np.testing.assert_allclose(beside, [large, 2, size**0.5], rtol=1e-5)
 
 
 def test_nonfinite_elements(norms: Callable[..., np.ndarray]) -> None:
