@@ -7,16 +7,21 @@ from typing import Any
 
 import numpy as np
 
+Kind = tuple[int, Any]
+"""Number of elements, and dtype."""
+
 
 @functools.lru_cache(maxsize=64)
-def groups(kinds: tuple[tuple[Any, ...] | None, ...]) -> tuple[list[list[int]], np.ndarray]:
+def groups(kinds: tuple[Kind | None, ...]) -> tuple[list[list[int]], np.ndarray]:
     """Positions of those of one kind, and where each is found among the results of all groups.
 
-    What has no kind stands alone. The second is empty where the results are in order.
+    What has no kind stands alone; what stands alone comes last. The second is empty where the
+    results are in order.
     """
     found: dict[Any, list[int]] = {}
     for position, kind in enumerate(kinds):
         found.setdefault(position if kind is None else kind, []).append(position)
-    order = np.argsort(np.concatenate(list(found.values())), kind="stable")
+    together = sorted(found.values(), key=lambda group: len(group) == 1)
+    order = np.argsort(np.concatenate(together), kind="stable")
     is_sorted = np.array_equal(order, np.arange(len(order)))
-    return list(found.values()), np.array([], "int64") if is_sorted else order
+    return together, np.array([], "int64") if is_sorted else order

@@ -11,11 +11,11 @@ import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
 from keras_l4.backend.replicas import own_copy
-from keras_l4.backend.tensorflow_folds import each
+from keras_l4.backend.tensorflow_folds import SMALL, each, grouped
 from keras_l4.backend.tensorflow_gradients import flat
 from keras_l4.backend.tensorflow_ring import Ring, write
 
-_LONG_SUM = 2**14
+_SHORT = 2**12
 
 
 def known(flag: Any) -> Any:
@@ -133,11 +133,13 @@ def widen(x: Any) -> Any:
 
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
+    wide = [_summable(x) for x in tensors]
+    dtype = tf.float64 if any(x.dtype == tf.float64 for x in wide) else tf.float32
     # One kernel a tensor: kernels are what costs on the CPU.
-    halves = [tf.nn.l2_loss(_summable(x)) for x in tensors]
-    if all(half.dtype == tf.float32 for half in halves):
-        return tf.sqrt(2 * tf.stack(halves))
-    return tf.stack([tf.cast(tf.sqrt(2 * half), tf.float32) for half in halves])
+    of_one = lambda x: [tf.cast(tf.nn.l2_loss(x), dtype)]  # noqa: E731
+    of_several = lambda x: [tf.cast(tf.reduce_sum(tf.square(x), 1) / 2, dtype)]  # noqa: E731
+    [halves] = grouped(of_several, of_one, wide, small=_SHORT)
+    return tf.cast(tf.sqrt(2 * halves), tf.float32)
 
 
 def means(tensors: Sequence[Any]) -> Any:
@@ -146,14 +148,14 @@ def means(tensors: Sequence[Any]) -> Any:
     return found
 
 
-def _mean(x: Any) -> list[Any]:
-    return [tf.cast(tf.reduce_mean(x), tf.float32)]
+def _mean(x: Any, axis: int | None = None) -> list[Any]:
+    return [tf.cast(tf.reduce_mean(x, axis), tf.float32)]
 
 
 def _summable(x: Any) -> Any:
     """XLA, for which tensors are flat, adds up one after the other, which loses digits."""
     wide = widen(x)
-    long = len(x.shape) == 1 and (x.shape.num_elements() or 0) > _LONG_SUM
+    long = x.shape.rank == 1 and (x.shape.num_elements() or 0) > SMALL
     return tf.cast(wide, tf.float64) if long else wide
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_l4.backend.groups import Kind, groups
+
+SMALL = 2**14
 _INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
 
 
@@ -19,48 +22,84 @@ def folded(
     Returns:
         A vector `[len(tensors)]` per fold, `int32` for a count, else `float32`.
     """
-    return each(lambda x: _fold(elements(x), folds), tensors)
+    return each(lambda x, axis=None: _fold(elements(x), folds, axis), tensors)
 
 
-def _fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
-    return [_FOLDS[how](x) for x, how in zip(elements, folds, strict=True)]
+def _fold(elements: Sequence[Any], folds: Sequence[str], axis: int | None) -> list[Any]:
+    return [_FOLDS[how](x, axis) for x, how in zip(elements, folds, strict=True)]
 
 
-def _count(mask: Any) -> Any:
-    return tf.cast(tf.reduce_sum(tf.cast(mask, tf.int64)), tf.int32)
+def _count(mask: Any, axis: int | None) -> Any:
+    return tf.cast(tf.reduce_sum(tf.cast(mask, tf.int64), axis), tf.int32)
 
 
-def _magnitude(x: Any) -> Any:
-    return tf.cast(tf.bitcast(tf.reduce_max(magnitude_bits(x)), x.dtype), tf.float32)
+def _magnitude(x: Any, axis: int | None) -> Any:
+    largest = tf.reduce_max(magnitude_bits(x), axis)
+    return tf.cast(tf.bitcast(largest, x.dtype), tf.float32)
 
 
-_FOLDS: dict[str, Callable[[Any], Any]] = {
+_FOLDS: dict[str, Callable[[Any, int | None], Any]] = {
     "count": _count,
     "magnitude": _magnitude,
-    "maximum": lambda x: tf.cast(tf.reduce_max(x), tf.float32),
-    "minimum": lambda x: tf.cast(tf.reduce_min(x), tf.float32),
+    "maximum": lambda x, axis: tf.cast(tf.reduce_max(x, axis), tf.float32),
+    "minimum": lambda x, axis: tf.cast(tf.reduce_min(x, axis), tf.float32),
 }
 
 
-def each(function: Callable[[Any], Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
+def each(function: Callable[..., Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
     """The scalars that `function` makes of each tensor, 0 for an empty one: vectors `[len(tensors)]`.
 
-    To trace an operation takes longer than many steps: in a graph `function` is traced once for all
-    tensors of a dtype, flat, and called.
+    To trace an operation takes longer than many steps: small tensors of one size go through them
+    together, and in a graph `function` is traced once for all others of a dtype, and called.
+
+    Args:
+        function: Is given a tensor; or with `axis=1` several, `[tensors, elements]`.
+        tensors: The tensors.
     """
-    called = function if tf.executing_eagerly() else _traced_once(function)
-    columns = zip(*(_or_zero(called, x) for x in tensors), strict=True)
-    return [tf.stack(column) for column in columns]
+    of_one: Callable[..., Any] = function
+    of_several: Callable[..., Any] = functools.partial(function, axis=1)
+    if not tf.executing_eagerly():
+        of_one = _traced_once(lambda x: function(tf.reshape(x, [-1])), None)
+        of_several = _traced_once(of_several, [None, None])
+    return grouped(of_several, functools.partial(_or_zero, of_one), tensors, SMALL)
 
 
-def _traced_once(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def grouped(
+    of_several: Callable[[Any], Sequence[Any]],
+    of_one: Callable[[Any], Sequence[Any]],
+    tensors: Sequence[Any],
+    small: int,
+) -> list[Any]:
+    """What is made of small vectors of one size, `[vectors, elements]`, and of each other tensor."""
+    if not tensors:
+        return []
+    found, order = groups(tuple(_kind(x, small) for x in tensors))
+    stacks = [[tensors[i] for i in group] for group in found if len(group) > 1]
+    parts = [_of_stack(of_several, stack) for stack in stacks]
+    alone = [of_one(tensors[group[0]]) for group in found if len(group) == 1]
+    parts += [[tf.stack(column) for column in zip(*alone, strict=True)]] if alone else []
+    columns = [tf.concat(column, 0) for column in zip(*parts, strict=True)]
+    return [tf.gather(column, order) for column in columns] if len(order) else columns
+
+
+def _kind(x: Any, small: int) -> Kind | None:
+    # XLA compiles each operation on each tensor, and for XLA all are vectors. Without it others
+    # would have to be made vectors first, which costs what it saves.
+    size = x.shape.num_elements()
+    return (size, x.dtype) if x.shape.rank == 1 and size and size <= small else None
+
+
+def _of_stack(function: Callable[[Any], Sequence[Any]], vectors: Sequence[Any]) -> Sequence[Any]:
+    columns = function(tf.stack(vectors))
+    for column in columns:
+        column.set_shape([len(vectors)])
+    return columns
+
+
+def _traced_once(function: Callable[[Any], Any], shape: list[None] | None) -> Callable[[Any], Any]:
     @functools.cache
     def traced(dtype: Any) -> Any:
-        of_any_shape = [tf.TensorSpec(None, dtype)]
-        return tf.function(of_flat, input_signature=of_any_shape, autograph=False)
-
-    def of_flat(x: Any) -> Any:
-        return function(tf.reshape(x, [-1]))
+        return tf.function(function, input_signature=[tf.TensorSpec(shape, dtype)], autograph=False)
 
     return lambda x: traced(x.dtype)(x)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -31,8 +32,7 @@ def _apart(gradient: Any, xla: bool) -> Any:
     operation = gradient.op
     inputs = [_apart(x, xla) for x in operation.inputs]
     if xla:
-        # There is no public name for it.
-        inputs = gen_xla_ops.xla_optimization_barrier(inputs)
+        inputs = _held(inputs)
     attributes = dict(operation.node_def.attr) | {"_keras_l4": AttrValue(b=True)}
     return gradient.graph.create_op(
         operation.type, inputs, [gradient.dtype], name="keras_l4", attrs=attributes
@@ -45,6 +45,12 @@ def is_sparse(gradient: Any) -> bool:
 
 def flat(x: Any, xla: bool) -> Any:
     """The tensor; under XLA as a vector."""
-    # XLA moves reshapes through the update. A matrix that has to stand in memory to be measured
-    # would pin one, and the update be rounded differently.
-    return tf.reshape(x, [-1]) if xla else x
+    # XLA moves reshapes through the update, and looks into branches. A matrix that has to stand in
+    # memory to be measured would pin one, and the update be rounded differently.
+    return _held([tf.reshape(x, [-1])])[0] if xla else x
+
+
+def _held(tensors: Sequence[Any]) -> Any:
+    """The tensors; XLA does not see what becomes of them."""
+    # There is no public name for it.
+    return gen_xla_ops.xla_optimization_barrier(list(tensors))

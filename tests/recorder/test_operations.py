@@ -19,13 +19,13 @@ FEW, MANY = 10, 30
 SHAPE = (4, 3)
 
 
-def _optimizer(num: int, recorded: bool) -> Any:
+def _optimizer(num: int, recorded: bool, xla: bool = False) -> Any:
     """Adam, built for variables of one shape."""
     variables = [keras.Variable(np.ones(SHAPE), dtype="float32", name="w") for _ in range(num)]
     optimizer = keras.optimizers.Adam()
     optimizer.build(variables)
     if recorded:
-        instrument(optimizer, Settings(every=2))
+        instrument(optimizer, Settings(every=2, xla=xla))
     return optimizer
 
 
@@ -39,6 +39,15 @@ def _in_graph(num: int, recorded: bool) -> int:
     step = tf.function(_optimizer(num, recorded).apply)
     graph = step.get_concrete_function(_gradients(num)).graph.as_graph_def()
     return len(graph.node) + sum(len(f.node_def) for f in graph.library.function)
+
+
+def _in_graph_for_xla(num: int, recorded: bool) -> int:
+    import tensorflow as tf
+
+    optimizer = _optimizer(num, recorded, xla=True)
+    step = tf.function(lambda gradients: optimizer.apply(gradients), jit_compile=True)
+    program = step.experimental_get_compiler_ir(_gradients(num))(stage="hlo")
+    return program.count(" = ")
 
 
 def _for_xla(num: int, recorded: bool) -> int:
@@ -87,6 +96,12 @@ def _added_by_each(count: Callable[[int, bool], int]) -> float:
 def test_a_traced_step_grows_little() -> None:
     # It was 151 when each variable was traced by itself.
     assert _added_by_each(_in_graph) < 25
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="counts what XLA is given to compile")
+def test_a_step_that_xla_compiles_grows_little() -> None:
+    # It was 341 when each variable was measured by itself.
+    assert _added_by_each(_in_graph_for_xla) < 50
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="counts what XLA is given to compile")
