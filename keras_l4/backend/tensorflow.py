@@ -135,10 +135,13 @@ def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
     wide = [_summable(x) for x in tensors]
     dtype = tf.float64 if any(x.dtype == tf.float64 for x in wide) else tf.float32
-    # One kernel a tensor: kernels are what costs on the CPU.
-    of_one = lambda x: [tf.cast(tf.nn.l2_loss(x), dtype)]  # noqa: E731
-    of_several = lambda x: [tf.cast(tf.reduce_sum(tf.square(x), 1) / 2, dtype)]  # noqa: E731
-    [halves] = grouped(of_several, of_one, wide, small=_SHORT)
+    [halves] = grouped(
+        lambda x: [tf.cast(tf.reduce_sum(tf.square(x), 1) / 2, dtype)],
+        # One kernel a tensor: kernels are what costs on the CPU.
+        lambda x: [tf.cast(tf.nn.l2_loss(x), dtype)],
+        wide,
+        small=_SHORT,
+    )
     return tf.cast(tf.sqrt(2 * halves), tf.float32)
 
 
