@@ -48,12 +48,14 @@ def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]
     def with_rings(state: Sequence[Any], iterator: Any) -> tuple[Any, Any]:
         trainable, non_trainable, optimizer, metrics = state
         held = rings()
-        with exposed(held):
-            carried = [*optimizer, *(ring.value for ring in held)]
+        token = _exposed.set((*_exposed.get(), *held))
+        try:
+            carried = [*optimizer, *(ring._value for ring in held)]
             logs, state = step_function((trainable, non_trainable, carried, metrics), iterator)
+        finally:
+            _exposed.reset(token)
         trainable, non_trainable, carried, metrics = state
         for ring, array in zip(held, carried[len(optimizer) :], strict=True):
-            # `assign` costs more than a small model's step; Keras' own trainer does the same.
             ring._value = array
         return logs, (trainable, non_trainable, carried[: len(optimizer)], metrics)
 

@@ -132,6 +132,11 @@ def widen(x: Any) -> Any:
     return x if x.dtype in (jnp.float32, jnp.float64) else x.astype(jnp.float32)
 
 
+def summable(x: Any) -> Any:
+    """Of a dtype whose sums lose no digits: they go by halves."""
+    return widen(x)
+
+
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
     # At every step: to copy an array must be nothing beside the kernel that it saves.

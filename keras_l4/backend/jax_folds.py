@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from keras_l4.backend.groups import groups
 from keras_l4.backend.mesh import splits_variables
@@ -24,15 +25,28 @@ _FOLDS = {
 
 
 def each(
-    function: Callable[[Any], Sequence[Any]], tensors: Sequence[Any], small: int = 2**16
+    function: Callable[..., Sequence[Any]],
+    tensors: Sequence[Any],
+    *vectors: Any,
+    small: int = 2**16,
 ) -> list[Any]:
-    """The scalars that `function` makes of each array: vectors `[len(tensors)]`; none of none."""
+    """The scalars that `function` makes of each array: vectors `[len(tensors)]`; none of none.
+
+    Args:
+        function: Is given an array, and its element of each of the vectors.
+        tensors: The arrays.
+        vectors: `[len(tensors)]` each.
+        small: Arrays of at most so many elements may be stacked.
+    """
     if not tensors:
         return []
     # XLA looks into a branch, and rounds the update differently for what becomes of its gradients.
     held = jax.lax.optimization_barrier(list(tensors))
     together, order = groups(tuple(_kind(x, small) for x in held))
-    parts = [_of_group(function, [held[i] for i in group]) for group in together]
+    parts = [
+        _of_group(function, [held[i] for i in group], [v[np.array(group)] for v in vectors])
+        for group in together
+    ]
     columns = [jnp.concatenate(column) for column in zip(*parts, strict=True)]
     return [column[order] for column in columns] if len(order) else columns
 
@@ -42,12 +56,14 @@ def _kind(x: Any, small: int) -> Any:
     return (x.size, x.dtype) if x.size <= small and not splits_variables() else None
 
 
-def _of_group(function: Callable[[Any], Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
+def _of_group(
+    function: Callable[..., Sequence[Any]], tensors: Sequence[Any], vectors: Sequence[Any]
+) -> list[Any]:
     if len(tensors) == 1:
-        return [x.reshape(1) for x in function(tensors[0])]
+        return [x.reshape(1) for x in function(tensors[0], *(v[0] for v in vectors))]
     # Without a barrier XLA would choose among them anew for each element of each operation.
     stacked = jax.lax.optimization_barrier(jnp.stack([x.reshape(-1) for x in tensors]))
-    return list(jax.vmap(function)(stacked))
+    return list(jax.vmap(function)(stacked, *vectors))
 
 
 def folded(

@@ -133,7 +133,7 @@ def widen(x: Any) -> Any:
 
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
-    wide = [_summable(x) for x in tensors]
+    wide = [summable(x) for x in tensors]
     dtype = tf.float64 if any(x.dtype == tf.float64 for x in wide) else tf.float32
     [halves] = grouped(
         lambda x: [tf.cast(tf.reduce_sum(tf.square(x), 1) / 2, dtype)],
@@ -147,7 +147,7 @@ def cheap_norms(tensors: Sequence[Any]) -> Any:
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    [found] = each(_mean, [_summable(x) for x in tensors])
+    [found] = each(_mean, [summable(x) for x in tensors])
     return found
 
 
@@ -155,8 +155,11 @@ def _mean(x: Any, axis: int | None = None) -> list[Any]:
     return [tf.cast(tf.reduce_mean(x, axis), tf.float32)]
 
 
-def _summable(x: Any) -> Any:
-    """XLA, for which tensors are flat, adds up one after the other, which loses digits."""
+def summable(x: Any) -> Any:
+    """Float32, or where sums of it would lose digits float64.
+
+    XLA, for which tensors are flat, adds up one after the other.
+    """
     wide = widen(x)
     long = x.shape.rank == 1 and (x.shape.num_elements() or 0) > SMALL
     return tf.cast(wide, tf.float64) if long else wide

@@ -46,38 +46,48 @@ _FOLDS: dict[str, Callable[[Any, int | None], Any]] = {
 }
 
 
-def each(function: Callable[..., Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
+def each(
+    function: Callable[..., Sequence[Any]], tensors: Sequence[Any], *vectors: Any
+) -> list[Any]:
     """The scalars that `function` makes of each tensor, 0 for an empty one: vectors `[len(tensors)]`.
 
     To trace an operation takes longer than many steps: small tensors of one size go through them
     together, and in a graph `function` is traced once for all others of a dtype, and called.
 
     Args:
-        function: Is given a tensor; or with `axis=1` several, `[tensors, elements]`.
+        function: Is given a tensor, and its element of each of the vectors; or with `axis=1`
+            several, `[tensors, elements]`, and columns `[tensors, 1]`.
         tensors: The tensors.
+        vectors: `[len(tensors)]` each.
     """
     of_one: Callable[..., Any] = function
     of_several: Callable[..., Any] = functools.partial(function, axis=1)
     if not tf.executing_eagerly():
-        of_one = _traced_once(lambda x: function(tf.reshape(x, [-1])), None)
-        of_several = _traced_once(of_several, [None, None])
-    return grouped(of_several, functools.partial(_or_zero, of_one), tensors, SMALL)
+        of_one = _traced_once(lambda x, *rest: function(tf.reshape(x, [-1]), *rest), None, [])
+        of_several = _traced_once(of_several, [None, None], [None, 1])
+    return grouped(of_several, functools.partial(_or_zero, of_one), tensors, SMALL, vectors)
 
 
 def grouped(
-    of_several: Callable[[Any], Sequence[Any]],
-    of_one: Callable[[Any], Sequence[Any]],
+    of_several: Callable[..., Sequence[Any]],
+    of_one: Callable[..., Sequence[Any]],
     tensors: Sequence[Any],
     small: int,
+    vectors: Sequence[Any] = (),
 ) -> list[Any]:
     """What is made of small vectors of one size, `[vectors, elements]`, and of each other tensor."""
     if not tensors:
         return []
     found, order = groups(tuple(_kind(x, small) for x in tensors))
-    stacks = [[tensors[i] for i in group] for group in found if len(group) > 1]
-    parts = [_of_stack(of_several, stack) for stack in stacks]
-    alone = [of_one(tensors[group[0]]) for group in found if len(group) == 1]
-    parts += [[tf.stack(column) for column in zip(*alone, strict=True)]] if alone else []
+    parts = [
+        _of_stack(of_several, [tensors[i] for i in group], [tf.gather(v, group) for v in vectors])
+        for group in found
+        if len(group) > 1
+    ]
+    if alone := [group[0] for group in found if len(group) == 1]:
+        rest = [tf.unstack(tf.gather(v, alone)) for v in vectors]
+        made = [of_one(tensors[i], *elements) for i, *elements in zip(alone, *rest, strict=True)]
+        parts.append([tf.stack(column) for column in zip(*made, strict=True)])
     columns = [tf.concat(column, 0) for column in zip(*parts, strict=True)]
     return [tf.gather(column, order) for column in columns] if len(order) else columns
 
@@ -89,25 +99,30 @@ def _kind(x: Any, small: int) -> Kind | None:
     return (size, x.dtype) if x.shape.rank == 1 and size and size <= small else None
 
 
-def _of_stack(function: Callable[[Any], Sequence[Any]], vectors: Sequence[Any]) -> Sequence[Any]:
-    columns = function(tf.stack(vectors))
+def _of_stack(
+    function: Callable[..., Sequence[Any]], tensors: Sequence[Any], vectors: Sequence[Any]
+) -> Sequence[Any]:
+    columns = function(tf.stack(tensors), *(v[:, None] for v in vectors))
     for column in columns:
-        column.set_shape([len(vectors)])
+        column.set_shape([len(tensors)])
     return columns
 
 
-def _traced_once(function: Callable[[Any], Any], shape: list[None] | None) -> Callable[[Any], Any]:
+def _traced_once(
+    function: Callable[..., Any], shape: list[None] | None, shape_of_rest: list[int | None]
+) -> Callable[..., Any]:
     @functools.cache
-    def traced(dtype: Any) -> Any:
-        return tf.function(function, input_signature=[tf.TensorSpec(shape, dtype)], autograph=False)
+    def traced(dtype: Any, *rest: Any) -> Any:
+        signature = [tf.TensorSpec(shape, dtype), *(tf.TensorSpec(shape_of_rest, d) for d in rest)]
+        return tf.function(function, input_signature=signature, autograph=False)
 
-    return lambda x: traced(x.dtype)(x)
+    return lambda *given: traced(*(x.dtype for x in given))(*given)
 
 
-def _or_zero(function: Callable[[Any], Any], x: Any) -> Any:
+def _or_zero(function: Callable[..., Any], x: Any, *rest: Any) -> Any:
     if x.shape.num_elements() == 0:
-        return function(tf.zeros((1,), x.dtype))
-    made = function(x)
+        return function(tf.zeros((1,), x.dtype), *rest)
+    made = function(x, *rest)
     if x.shape.num_elements():
         return made
     is_empty = tf.equal(tf.size(x), 0)

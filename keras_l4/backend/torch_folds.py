@@ -52,9 +52,11 @@ def _mean(x: Any, **dim: int) -> Sequence[Any]:
     return [wide.mean(**dim) if x.numel() else wide.sum(**dim)]
 
 
-def each(function: Callable[[Any], Sequence[Any]], tensors: Sequence[Any]) -> list[Any]:
-    """The scalars that `function` makes of each tensor: vectors `[len(tensors)]`."""
-    return [torch.stack(column) for column in zip(*map(function, tensors), strict=True)]
+def each(
+    function: Callable[..., Sequence[Any]], tensors: Sequence[Any], *vectors: Any
+) -> list[Any]:
+    """The scalars that `function` makes of each tensor and its elements of the vectors: vectors."""
+    return [torch.stack(column) for column in zip(*map(function, tensors, *vectors), strict=True)]
 
 
 def folded(
@@ -107,6 +109,11 @@ def _kind(x: Any) -> Any:
 def widen(x: Any) -> Any:
     """Float32 for anything narrower."""
     return x if x.dtype in (torch.float32, torch.float64) else x.to(torch.float32)
+
+
+def summable(x: Any) -> Any:
+    """Of a dtype whose sums lose no digits: they go by halves."""
+    return widen(x)
 
 
 def magnitude_bits(x: Any) -> Any:

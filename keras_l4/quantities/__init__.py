@@ -9,6 +9,7 @@ from keras_l4.quantities._base import (
     Derived,
     Folded,
     Measured,
+    Normed,
     Quantity,
     registry,
 )
@@ -16,4 +17,13 @@ from keras_l4.quantities._base import (
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["EVERY_STEP", "SAMPLED", "Derived", "Folded", "Measured", "Quantity", "registry"]
+__all__ = [
+    "EVERY_STEP",
+    "SAMPLED",
+    "Derived",
+    "Folded",
+    "Measured",
+    "Normed",
+    "Quantity",
+    "registry",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 if TYPE_CHECKING:
@@ -68,6 +69,17 @@ class Measured(Quantity):
     @abc.abstractmethod
     def measure(self, step: Step) -> Any:
         """Returns a tensor `[variables]`."""
+
+
+class Normed(Measured):
+    """Euclidean norms of tensors of the step: those of all such quantities are taken in one pass."""
+
+    @abc.abstractmethod
+    def tensors(self, step: Step) -> Sequence[Any]:
+        """One per variable."""
+
+    def measure(self, step: Step) -> Any:
+        return step.normed(self)
 
 
 class Folded(Measured):

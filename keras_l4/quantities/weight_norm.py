@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from keras_l4.quantities._base import SAMPLED, Measured
+from keras_l4.quantities._base import SAMPLED, Normed
 
 if TYPE_CHECKING:
     from keras_l4.recorder.step import Step
 
 
-class WeightNorm(Measured):
+class WeightNorm(Normed):
     """Euclidean norm of the variable before the update."""
 
     name = "weight_norm"
@@ -18,5 +19,5 @@ class WeightNorm(Measured):
     when = SAMPLED
     pool = "norm"
 
-    def measure(self, step: Step) -> Any:
-        return step.norms(step.weights)
+    def tensors(self, step: Step) -> Sequence[Any]:
+        return step.weights

@@ -121,8 +121,9 @@ class Recorder:
             begun.counters[2] % self.room.samples,
         )
         backend.overwrite(self.moments.means, means)
-        step = self._step(begun, mean_second_moments=means)
-        every = [quantity.measure(step) for quantity in self.layout.every]
+        to_measure = self.layout.every
+        step = self._step(begun, mean_second_moments=means, to_measure=to_measure)
+        every = [quantity.measure(step) for quantity in to_measure]
         why = self.guard.why(skipped, begun.held) if self.guard else skipped
         index = [begun.counters[0], begun.iterations, begun.looked, why]
         row = begun.counters[1] % self.room.rows
@@ -139,8 +140,13 @@ class Recorder:
     def _look_closer(self, begun: Begun) -> tuple[Sequence[Any], Any]:
         moments = self.moments.of_elements(begun.slots)
         means = backend.means(moments)
-        to_fold = self.layout.folded(of_nonfinite=False)
-        step = self._step(begun, second_moments=moments, mean_second_moments=means, to_fold=to_fold)
+        step = self._step(
+            begun,
+            second_moments=moments,
+            mean_second_moments=means,
+            to_measure=self.layout.closer,
+            to_fold=self.layout.folded(of_nonfinite=False),
+        )
         floats = [quantity.measure(step) for quantity in self.layout.closer]
         nonfinite = self._count_nonfinite(begun)
         counts = [

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_l4 import backend
-from keras_l4.quantities import Folded
+from keras_l4.quantities import Folded, Measured, Normed
 from keras_l4.recorder.rate import Rate
 
 Tensors = Sequence[Any]
@@ -33,7 +33,8 @@ class Step:
         weights_after: Gives the variables after it.
         second_moments: The optimizer's, after the update; empty tensors where it has none.
         mean_second_moments: Their means, `float32[variables]`.
-        to_fold: The quantities that will be folded, in one pass over the elements.
+        to_measure: The quantities that will be measured; those that are norms, in one pass.
+        to_fold: Those that will be folded, in one pass over the elements.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Step:
         weights_after: Callable[[], Tensors] = tuple,
         second_moments: Tensors = (),
         mean_second_moments: Any = None,
+        to_measure: Sequence[Measured] = (),
         to_fold: Sequence[Folded] = (),
     ) -> None:
         self.rate = rate
@@ -59,6 +61,7 @@ class Step:
         self._weights_after = weights_after
         self.second_moments = second_moments
         self.mean_second_moments = mean_second_moments
+        self._to_norm = [q for q in to_measure if isinstance(q, Normed)]
         self._to_fold = to_fold
 
     @cached_property
@@ -89,6 +92,16 @@ class Step:
     def norms(self, tensors: Tensors) -> Any:
         """Euclidean norms without over- or underflow on the way, `float32[variables]`."""
         return backend.exact_norms(tensors)
+
+    def normed(self, quantity: Normed) -> Any:
+        """The norms of what `quantity` names: `float32[variables]`."""
+        return self._norms[quantity.name]
+
+    @cached_property
+    def _norms(self) -> dict[str, Any]:
+        names = [q.name for q in self._to_norm]
+        norms = self.norms([x for q in self._to_norm for x in q.tensors(self)])
+        return dict(zip(names, ops.split(norms, len(names)), strict=True))
 
     def folded(self, quantity: Folded) -> Any:
         """The elements of each variable, folded as `quantity` says: `[variables]`."""

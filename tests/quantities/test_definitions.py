@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 
-from keras_l4.quantities import registry
+from keras_l4.quantities import EVERY_STEP, Normed, _base, registry
+from keras_l4.recorder.step import Step
 from tests.optimizers.reference import clip_by_norm
 from tests.quantities.twins import TWINS, Truth, layer_of
 from tests.recorder.recorded import Weights, fit
@@ -73,3 +77,21 @@ def test_a_linear_model(every: int) -> None:
         np.testing.assert_allclose(block.values[name], want, rtol=1e-5, err_msg=name)
         want = [[twin(v) for v in layers[row]] for row in rows]
         np.testing.assert_allclose(block.series(name).values, want, rtol=1e-5, err_msg=name)
+
+
+def test_a_norm_of_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_base, "_registry", dict(registry()))
+
+    class Halved(Normed):
+        """Of the gradients, halved."""
+
+        name, unit, when, pool = "halved", "unit of loss", EVERY_STEP, "norm"
+
+        def tensors(self, step: Step) -> Sequence[Any]:
+            return [g / 2 for g in step.gradients]
+
+    asked = ("halved", "gradient_norm", "weight_norm")
+    block = fit(linear_model(), *data(), batch_size=BATCH, every=3, quantities=asked)
+    halved, whole = block.values["halved"], block.values["gradient_norm"]
+    assert halved.shape == (NUM_STEPS, len(block.variables))
+    np.testing.assert_allclose(halved, whole / 2, rtol=1e-6)

@@ -89,7 +89,8 @@ def train(model: keras.Model, gradients: Sequence[np.ndarray], **options: Any) -
 def fit(model: keras.Model, x: Any, y: Any, **options: Any) -> StepBlock:
     """What a hook gets of one `fit`, as one block."""
     blocks: list[StepBlock] = []
-    asked = {k: options.pop(k) for k in ("every", "include", "exclude") if k in options}
+    of_callback = ("quantities", "every", "include", "exclude")
+    asked = {k: options.pop(k) for k in of_callback if k in options}
     diagnostics = TrainingDiagnostics(hooks=[blocks.append], verbose=0, **asked)
     callbacks = [diagnostics, *options.pop("callbacks", [])]
     model.fit(x, y, shuffle=False, verbose=0, callbacks=callbacks, **options)

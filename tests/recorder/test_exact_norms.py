@@ -133,6 +133,15 @@ def test_norms_of_millions_of_elements(norms: Callable[..., np.ndarray]) -> None
     np.testing.assert_allclose(norms(*x), want, rtol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_norms_of_millions_of_elements_of_extreme_size(
+    norms: Callable[..., np.ndarray], scale: float
+) -> None:
+    x = [a * np.float32(scale) for a in large_arrays()]
+    want = [norm(a.astype(np.float64)) for a in x]
+    np.testing.assert_allclose(norms(*x), want, rtol=1e-5)
+
+
 def test_means_of_millions_of_elements(means: Callable[..., np.ndarray]) -> None:
     x = large_arrays()
     want = [a.astype(np.float64).mean() for a in x]
