@@ -45,6 +45,8 @@ def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
 def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]) -> Any:
     """The step function that takes the rings along."""
 
+    # At every step of a small model: a context manager, `ring.value` and `assign` would cost a
+    # tenth of it. Keras' own trainer sets `_value`, too.
     def with_rings(state: Sequence[Any], iterator: Any) -> tuple[Any, Any]:
         trainable, non_trainable, optimizer, metrics = state
         held = rings()
