@@ -45,17 +45,13 @@ def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
 def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[Ring]]) -> Any:
     """The step function that takes the rings along."""
 
-    # At every step of a small model: a context manager, `ring.value` and `assign` would cost a
-    # tenth of it. Keras' own trainer sets `_value`, too.
+    # `value` and `assign` look for scopes and casts, at every step. Keras' own trainer sets `_value`.
     def with_rings(state: Sequence[Any], iterator: Any) -> tuple[Any, Any]:
         trainable, non_trainable, optimizer, metrics = state
         held = rings()
-        token = _exposed.set((*_exposed.get(), *held))
-        try:
+        with exposed(held):
             carried = [*optimizer, *(ring._value for ring in held)]
             logs, state = step_function((trainable, non_trainable, carried, metrics), iterator)
-        finally:
-            _exposed.reset(token)
         trainable, non_trainable, carried, metrics = state
         for ring, array in zip(held, carried[len(optimizer) :], strict=True):
             ring._value = array
