@@ -7,12 +7,9 @@ from typing import Any
 
 import numpy as np
 
-Kind = tuple[int, Any]
-"""Number of elements, and dtype."""
-
 
 @functools.lru_cache(maxsize=64)
-def groups(kinds: tuple[Kind | None, ...]) -> tuple[list[list[int]], np.ndarray]:
+def groups(kinds: tuple[Any, ...]) -> tuple[list[list[int]], np.ndarray]:
     """Positions of those of one kind, and where each is found among the results of all groups.
 
     What has no kind stands alone; what stands alone comes last. The second is empty where the

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from keras_l4.backend.jax_folds import INTEGERS, each
+from keras_l4.backend.jax_folds import INTEGERS, folded
 from keras_l4.backend.jax_ring import Ring, updated
 from keras_l4.backend.mesh import apart, splits_variables
 
@@ -140,22 +140,14 @@ def summable(x: Any) -> Any:
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
     # At every step: to copy an array must be nothing beside the kernel that it saves.
-    [found] = each(_cheap_norm, tensors, small=2**12)
-    return found
-
-
-def _cheap_norm(x: Any) -> list[Any]:
-    return [jnp.sqrt(jnp.sum(jnp.square(widen(x)))).astype(jnp.float32)]
+    [sums] = folded(tensors, lambda x: [jnp.square(widen(x))], ["sum"], small=2**12)
+    return jnp.sqrt(sums)
 
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    [found] = each(_mean, tensors)
-    return found
-
-
-def _mean(x: Any) -> list[Any]:
-    return [jnp.mean(widen(x)).astype(jnp.float32) if x.size else jnp.float32(0)]
+    [sums] = folded(tensors, lambda x: [widen(x)], ["sum"])
+    return sums / np.array([max(1, x.size) for x in tensors], "float32")
 
 
 def difference(x: Any, y: Any) -> Any:

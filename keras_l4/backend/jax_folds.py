@@ -1,11 +1,13 @@
-"""JAX: counts and extremes over the elements of arrays.
+"""JAX: sums, counts and extremes over the elements of arrays.
 
-XLA compiles each operation on each array: smaller ones of one size go through them together.
+XLA compiles each operation on each array, and allocates memory for each at every step: smaller arrays
+go through them together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -14,6 +16,7 @@ import numpy as np
 
 from keras_l4.backend.groups import groups
 from keras_l4.backend.mesh import splits_variables
+from keras_l4.backend.packing import Kind, Packing, packs
 
 INTEGERS = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}
 _FOLDS = {
@@ -21,105 +24,126 @@ _FOLDS = {
     "magnitude": jax.lax.max,
     "maximum": jax.lax.max,
     "minimum": jax.lax.min,
+    "sum": jax.lax.add,
 }
 
 
-def each(
-    function: Callable[..., Sequence[Any]],
-    tensors: Sequence[Any],
-    *vectors: Any,
-    small: int = 2**16,
-) -> list[Any]:
-    """The scalars that `function` makes of each array: vectors `[len(tensors)]`; none of none.
-
-    Args:
-        function: Is given an array, and its element of each of the vectors.
-        tensors: The arrays.
-        vectors: `[len(tensors)]` each.
-        small: Arrays of at most so many elements may be stacked.
-    """
-    if not tensors:
-        return []
-    # XLA looks into a branch, and rounds the update differently for what becomes of its gradients.
-    held = jax.lax.optimization_barrier(list(tensors))
-    together, order = groups(tuple(_kind(x, small) for x in held))
-    parts = [
-        _of_group(function, [held[i] for i in group], [v[np.array(group)] for v in vectors])
-        for group in together
-    ]
-    columns = [jnp.concatenate(column) for column in zip(*parts, strict=True)]
-    return [column[order] for column in columns] if len(order) else columns
-
-
-def _kind(x: Any, small: int) -> Any:
-    # To stack arrays that are split over devices would be to put them together.
-    return (x.size, x.dtype) if x.size <= small and not splits_variables() else None
-
-
-def _of_group(
-    function: Callable[..., Sequence[Any]], tensors: Sequence[Any], vectors: Sequence[Any]
-) -> list[Any]:
-    if len(tensors) == 1:
-        return [x.reshape(1) for x in function(tensors[0], *(v[0] for v in vectors))]
-    # Without a barrier XLA would choose among them anew for each element of each operation.
-    stacked = jax.lax.optimization_barrier(jnp.stack([x.reshape(-1) for x in tensors]))
-    return list(jax.vmap(function)(stacked, *vectors))
-
-
 def folded(
-    tensors: Sequence[Any], elements: Callable[[Any], list[Any]], folds: Sequence[str]
+    tensors: Sequence[Any],
+    elements: Callable[..., list[Any]],
+    folds: Sequence[str],
+    *vectors: Any,
+    small: int = 2**17,
 ) -> list[Any]:
     """What `elements` makes of each array, folded; 0 for an empty one.
+
+    Args:
+        tensors: The arrays.
+        elements: Is given an array, and its element of each of the vectors; makes arrays of its shape.
+        folds: How each of these is folded.
+        vectors: `[len(tensors)]` each.
+        small: Arrays of at most so many elements may be packed.
 
     Returns:
         A vector `[len(tensors)]` per fold, `int32` for a count, else `float32`.
     """
-    columns = each(lambda x: _fold(elements(x), folds), tensors)
+    if not folds:
+        return []
+    # XLA looks into a branch, and rounds the update differently for what becomes of its gradients.
+    held = jax.lax.optimization_barrier(list(tensors))
+    together, order = groups(packs([*map(_kind, held)], small))
+    fold = _Fold(elements, folds)
+    parts = [
+        fold.of([held[i] for i in group], [v[np.array(group)] for v in vectors])
+        for group in together
+    ]
     dtypes = ["int32" if how == "count" else "float32" for how in folds]
-    return [column.astype(dtype) for column, dtype in zip(columns, dtypes, strict=True)]
+    columns = [
+        jnp.concatenate([x.astype(dtype) for x in column])
+        for column, dtype in zip(zip(*parts, strict=True), dtypes, strict=True)
+    ]
+    return [column[order] for column in columns] if len(order) else columns
 
 
-def _fold(elements: Sequence[Any], folds: Sequence[str]) -> list[Any]:
-    numbers = [_number(x, how) for x, how in zip(elements, folds, strict=True)]
-    if not numbers or not numbers[0].size:
-        return [jnp.zeros((), x.dtype) for x in numbers]
-    triples = zip(_reduced(numbers, folds), elements, folds, strict=True)
-    return [_from_bits(x, like) if how == "magnitude" else x for x, like, how in triples]
+def _kind(x: Any) -> Kind:
+    # To pack arrays that are split over devices would be to put them together.
+    return 0 if splits_variables() else x.size, x.dtype
 
 
-def _number(x: Any, how: str) -> Any:
+@dataclass(frozen=True)
+class _Fold:
+    elements: Callable[..., list[Any]]
+    folds: Sequence[str]
+
+    def of(self, arrays: Sequence[Any], vectors: Sequence[Any]) -> list[Any]:
+        if len(arrays) > 1:
+            return self._packed(arrays, vectors)
+        return [x.reshape(1) for x in self._alone(arrays[0], [v[0] for v in vectors])]
+
+    def _alone(self, x: Any, scalars: Sequence[Any]) -> list[Any]:
+        if not x.size:
+            return [jnp.zeros((), "int32") for _ in self.folds]
+        elements = self.elements(x, *scalars)
+        numbers = self._each(_number, elements)
+        return self._each(_found, self._reduced(numbers, tuple(range(x.ndim))), elements)
+
+    def _packed(self, arrays: Sequence[Any], vectors: Sequence[Any]) -> list[Any]:
+        packing = Packing.of(tuple(x.size for x in arrays))
+        elements = self.elements(
+            _pack(packing, arrays), *(v[packing.owners, None] for v in vectors)
+        )
+        numbers = self._each(_number, elements)
+        starts = self._each(_start, numbers)
+        is_filled = np.arange(packing.width) < packing.filled[:, None]
+        whole = [jnp.where(is_filled, x, start) for x, start in zip(numbers, starts, strict=True)]
+        rows = zip(self._reduced(whole, (1,)), starts, strict=True)
+        by_array = [jnp.append(column, start)[packing.rows] for column, start in rows]
+        return self._each(_found, self._reduced(by_array, (1,)), elements)
+
+    def _each(self, function: Callable[..., Any], *lists: Sequence[Any]) -> list[Any]:
+        return [function(*each) for each in zip(self.folds, *lists, strict=True)]
+
+    def _reduced(self, numbers: Sequence[Any], axes: tuple[int, ...]) -> Sequence[Any]:
+        """One reduction of all, which XLA fuses with what makes them.
+
+        Alone, each would be written to memory first.
+        """
+        starts = self._each(_start, numbers)
+        operations = [_FOLDS[how] for how in self.folds]
+        if splits_variables():
+            # Of a common reduction each result would be exchanged by itself, not all in one go.
+            triples = zip(numbers, starts, operations, strict=True)
+            return [jax.lax.reduce(x, start, combine, axes) for x, start, combine in triples]
+
+        def combine(left: Sequence[Any], right: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(f(a, b) for f, a, b in zip(operations, left, right, strict=True))
+
+        return jax.lax.reduce(tuple(numbers), tuple(starts), combine, axes)
+
+
+def _pack(packing: Packing, arrays: Sequence[Any]) -> Any:
+    flat = [x.reshape(-1) for x in arrays]
+    padded = packing.padded(flat, lambda n: jnp.zeros(n, flat[0].dtype))
+    # Without a barrier XLA would choose among them anew for each element of each operation.
+    return jax.lax.optimization_barrier(jnp.concatenate(padded).reshape(-1, packing.width))
+
+
+def _number(how: str, x: Any) -> Any:
     if how == "magnitude":
         return magnitude_bits(x)
     return x.astype(jnp.int32) if how == "count" else x
 
 
-def _reduced(numbers: Sequence[Any], folds: Sequence[str]) -> Sequence[Any]:
-    """One reduction of all, which XLA fuses with what makes them.
-
-    Alone, each would be written to memory first.
-    """
-    starts = [_start(x, how) for x, how in zip(numbers, folds, strict=True)]
-    axes = tuple(range(numbers[0].ndim))
-    if splits_variables():
-        # Of a common reduction each result would be exchanged by itself, not all in one go.
-        triples = zip(numbers, starts, folds, strict=True)
-        return [jax.lax.reduce(x, start, _FOLDS[how], axes) for x, start, how in triples]
-
-    def combine(left: Sequence[Any], right: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(_FOLDS[how](a, b) for a, b, how in zip(left, right, folds, strict=True))
-
-    return jax.lax.reduce(tuple(numbers), tuple(starts), combine, axes)
+def _start(how: str, x: Any) -> Any:
+    if how in ("count", "sum"):
+        return jnp.zeros((), x.dtype)
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        return jnp.asarray(jnp.inf if how == "minimum" else -jnp.inf, x.dtype)
+    return jnp.asarray(jnp.iinfo(x.dtype).min, x.dtype)
 
 
-def _start(x: Any, how: str) -> Any:
-    if how == "count":
-        return jnp.int32(0)
-    limits = jnp.iinfo(x.dtype) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.finfo(x.dtype)
-    return jnp.asarray(limits.max if how == "minimum" else limits.min, x.dtype)
-
-
-def _from_bits(bits: Any, like: Any) -> Any:
-    return jax.lax.bitcast_convert_type(bits, like.dtype).astype(jnp.float32)
+def _found(how: str, number: Any, element: Any) -> Any:
+    return jax.lax.bitcast_convert_type(number, element.dtype) if how == "magnitude" else number
 
 
 def magnitude_bits(x: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_l4.backend.active import cheap_norms, cond, constant, each, every, summable, where
+from keras_l4.backend.active import cheap_norms, cond, constant, every, folded, summable, where
 
 # A square below float32's smallest normal number may be flushed to zero. Where the sum of
 # squares is at least this much per element, all that was lost is less than 1e-6 of it.
@@ -35,13 +35,12 @@ def exact_norms(tensors: Sequence[Any]) -> Any:
 
 def _scaled(tensors: Sequence[Any], cheap: Any) -> Any:
     scales = where(cheap > 1, _FAR, 1 / _FAR)
-    [norms] = each(_norm_of_scaled, [summable(x) for x in tensors], scales)
-    return scales * norms
+    [sums] = folded([summable(x) for x in tensors], _squares_of_scaled, ["sum"], scales)
+    return scales * ops.sqrt(sums)
 
 
-def _norm_of_scaled(x: Any, scale: Any, axis: int | None = None) -> list[Any]:
-    squares = ops.square(x / ops.cast(scale, x.dtype))
-    return [ops.cast(ops.sqrt(ops.sum(squares, axis)), "float32")]
+def _squares_of_scaled(x: Any, scale: Any) -> list[Any]:
+    return [ops.square(x / ops.cast(scale, x.dtype))]
 
 
 @functools.cache

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
 from keras_l4.backend.replicas import own_copy
-from keras_l4.backend.tensorflow_folds import SMALL, each, grouped
+from keras_l4.backend.tensorflow_folds import SMALL, folded, folded_alone_by
 from keras_l4.backend.tensorflow_gradients import flat
 from keras_l4.backend.tensorflow_ring import Ring, write
 
@@ -133,26 +133,21 @@ def widen(x: Any) -> Any:
 
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
-    wide = [summable(x) for x in tensors]
-    dtype = tf.float64 if any(x.dtype == tf.float64 for x in wide) else tf.float32
-    [halves] = grouped(
-        lambda x: [tf.cast(tf.reduce_sum(tf.square(x), 1) / 2, dtype)],
+    [halves] = folded_alone_by(
         # One kernel a tensor: kernels are what costs on the CPU.
-        lambda x: [tf.cast(tf.nn.l2_loss(x), dtype)],
-        wide,
+        lambda x: [tf.cast(tf.nn.l2_loss(x), tf.float32)],
+        [summable(x) for x in tensors],
+        lambda x: [tf.square(x) / 2],
+        ["sum"],
         small=_SHORT,
     )
-    return tf.cast(tf.sqrt(2 * halves), tf.float32)
+    return tf.sqrt(2 * halves)
 
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    [found] = each(_mean, [summable(x) for x in tensors])
-    return found
-
-
-def _mean(x: Any, axis: int | None = None) -> list[Any]:
-    return [tf.cast(tf.reduce_mean(x, axis), tf.float32)]
+    [sums] = folded([summable(x) for x in tensors], lambda x: [x], ["sum"])
+    return sums / np.array([max(1, x.shape.num_elements()) for x in tensors], "float32")
 
 
 def summable(x: Any) -> Any:

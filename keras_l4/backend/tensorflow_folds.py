@@ -1,4 +1,8 @@
-"""TensorFlow: counts and extremes over the elements of tensors."""
+"""TensorFlow: sums, counts and extremes over the elements of tensors.
+
+To trace an operation takes longer than many steps: small vectors go through them together, and in
+a graph they are traced once for all others of a dtype, and called.
+"""
 
 from __future__ import annotations
 
@@ -6,114 +10,132 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from keras_l4.backend.groups import Kind, groups
+from keras_l4.backend.groups import groups
+from keras_l4.backend.packing import Kind, Packing, packs
 
-SMALL = 2**14
+SMALL = 2**17
 _INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
+_REDUCTIONS = {
+    "count": tf.reduce_sum,
+    "magnitude": tf.reduce_max,
+    "maximum": tf.reduce_max,
+    "minimum": tf.reduce_min,
+    "sum": tf.reduce_sum,
+}
+
+Elements = Callable[..., list[Any]]
 
 
 def folded(
-    tensors: Sequence[Any], elements: Callable[[Any], list[Any]], folds: Sequence[str]
+    tensors: Sequence[Any], elements: Elements, folds: Sequence[str], *vectors: Any
 ) -> list[Any]:
     """What `elements` makes of each tensor, folded; 0 for an empty one.
+
+    Args:
+        tensors: The tensors.
+        elements: Is given a tensor, and its element of each of the vectors; makes some of its shape.
+        folds: How each of these is folded.
+        vectors: `[len(tensors)]` each.
 
     Returns:
         A vector `[len(tensors)]` per fold, `int32` for a count, else `float32`.
     """
-    return each(lambda x, axis=None: _fold(elements(x), folds, axis), tensors)
-
-
-def _fold(elements: Sequence[Any], folds: Sequence[str], axis: int | None) -> list[Any]:
-    return [_FOLDS[how](x, axis) for x, how in zip(elements, folds, strict=True)]
-
-
-def _count(mask: Any, axis: int | None) -> Any:
-    return tf.cast(tf.reduce_sum(tf.cast(mask, tf.int64), axis), tf.int32)
-
-
-def _magnitude(x: Any, axis: int | None) -> Any:
-    largest = tf.reduce_max(magnitude_bits(x), axis)
-    return tf.cast(tf.bitcast(largest, x.dtype), tf.float32)
-
-
-_FOLDS: dict[str, Callable[[Any, int | None], Any]] = {
-    "count": _count,
-    "magnitude": _magnitude,
-    "maximum": lambda x, axis: tf.cast(tf.reduce_max(x, axis), tf.float32),
-    "minimum": lambda x, axis: tf.cast(tf.reduce_min(x, axis), tf.float32),
-}
-
-
-def each(
-    function: Callable[..., Sequence[Any]], tensors: Sequence[Any], *vectors: Any
-) -> list[Any]:
-    """The scalars that `function` makes of each tensor, 0 for an empty one: vectors `[len(tensors)]`.
-
-    To trace an operation takes longer than many steps: small tensors of one size go through them
-    together, and in a graph `function` is traced once for all others of a dtype, and called.
-
-    Args:
-        function: Is given a tensor, and its element of each of the vectors; or with `axis=1`
-            several, `[tensors, elements]`, and columns `[tensors, 1]`.
-        tensors: The tensors.
-        vectors: `[len(tensors)]` each.
-    """
-    of_one: Callable[..., Any] = function
-    of_several: Callable[..., Any] = functools.partial(function, axis=1)
+    alone: Callable[..., list[Any]] = functools.partial(_fold, elements, folds)
     if not tf.executing_eagerly():
-        of_one = _traced_once(lambda x, *rest: function(tf.reshape(x, [-1]), *rest), None, [])
-        of_several = _traced_once(of_several, [None, None], [None, 1])
-    return grouped(of_several, functools.partial(_or_zero, of_one), tensors, SMALL, vectors)
+        alone = _traced_once(alone)
+    return folded_alone_by(functools.partial(_or_zero, alone), tensors, elements, folds, vectors)
 
 
-def grouped(
-    of_several: Callable[..., Sequence[Any]],
-    of_one: Callable[..., Sequence[Any]],
+def folded_alone_by(
+    alone: Callable[..., Sequence[Any]],
     tensors: Sequence[Any],
-    small: int,
+    elements: Elements,
+    folds: Sequence[str],
     vectors: Sequence[Any] = (),
+    small: int = SMALL,
 ) -> list[Any]:
-    """What is made of small vectors of one size, `[vectors, elements]`, and of each other tensor."""
-    if not tensors:
+    """The same, with the tensors that are not packed folded by `alone`."""
+    if not tensors or not folds:
         return []
-    found, order = groups(tuple(_kind(x, small) for x in tensors))
+    together, order = groups(packs([*map(_kind, tensors)], small))
     parts = [
-        _of_stack(of_several, [tensors[i] for i in group], [tf.gather(v, group) for v in vectors])
-        for group in found
-        if len(group) > 1
+        _fold_pack(
+            elements, folds, [tensors[i] for i in pack], [tf.gather(v, pack) for v in vectors]
+        )
+        for pack in together
+        if len(pack) > 1
     ]
-    if alone := [group[0] for group in found if len(group) == 1]:
-        rest = [tf.unstack(tf.gather(v, alone)) for v in vectors]
-        made = [of_one(tensors[i], *elements) for i, *elements in zip(alone, *rest, strict=True)]
-        parts.append([tf.stack(column) for column in zip(*made, strict=True)])
+    if rest := [pack[0] for pack in together if len(pack) == 1]:
+        scalars = [tf.unstack(tf.gather(v, rest)) for v in vectors]
+        found = [alone(tensors[i], *own) for i, *own in zip(rest, *scalars, strict=True)]
+        parts.append([tf.stack(column) for column in zip(*found, strict=True)])
     columns = [tf.concat(column, 0) for column in zip(*parts, strict=True)]
     return [tf.gather(column, order) for column in columns] if len(order) else columns
 
 
-def _kind(x: Any, small: int) -> Kind | None:
+def _kind(x: Any) -> Kind:
     # XLA compiles each operation on each tensor, and for XLA all are vectors. Without it others
     # would have to be made vectors first, which costs what it saves.
-    size = x.shape.num_elements()
-    return (size, x.dtype) if x.shape.rank == 1 and size and size <= small else None
+    return (x.shape.num_elements() or 0) if x.shape.rank == 1 else 0, x.dtype
 
 
-def _of_stack(
-    function: Callable[..., Sequence[Any]], tensors: Sequence[Any], vectors: Sequence[Any]
-) -> Sequence[Any]:
-    columns = function(tf.stack(tensors), *(v[:, None] for v in vectors))
-    for column in columns:
-        column.set_shape([len(tensors)])
-    return columns
+def _fold(elements: Elements, folds: Sequence[str], x: Any, *scalars: Any) -> list[Any]:
+    return [
+        _found(how, _REDUCTIONS[how](_number(how, element)), element.dtype)
+        for how, element in zip(folds, elements(x, *scalars), strict=True)
+    ]
 
 
-def _traced_once(
-    function: Callable[..., Any], shape: list[None] | None, shape_of_rest: list[int | None]
-) -> Callable[..., Any]:
+def _fold_pack(
+    elements: Elements, folds: Sequence[str], tensors: Sequence[Any], vectors: Sequence[Any]
+) -> list[Any]:
+    packing = Packing.of(tuple(x.shape.num_elements() for x in tensors))
+    spread = [tf.gather(v, packing.owners)[:, None] for v in vectors]
+    made = elements(_pack(packing, tensors), *spread)
+    return [_fold_rows(packing, how, x) for how, x in zip(folds, made, strict=True)]
+
+
+def _pack(packing: Packing, tensors: Sequence[Any]) -> Any:
+    padded = packing.padded(tensors, lambda n: tf.zeros((n,), tensors[0].dtype))
+    return tf.reshape(tf.concat(padded, 0), [-1, packing.width])
+
+
+def _fold_rows(packing: Packing, how: str, element: Any) -> Any:
+    number = _number(how, element)
+    start = _start(how, number.dtype)
+    is_filled = tf.sequence_mask(packing.filled, packing.width)
+    rows = _REDUCTIONS[how](tf.where(is_filled, number, start), 1)
+    by_tensor = tf.gather(tf.concat([rows, [start]], 0), packing.rows)
+    return _found(how, _REDUCTIONS[how](by_tensor, 1), element.dtype)
+
+
+def _number(how: str, element: Any) -> Any:
+    if how == "magnitude":
+        return magnitude_bits(element)
+    return tf.cast(element, tf.int64) if how == "count" else element
+
+
+def _start(how: str, dtype: Any) -> Any:
+    if how in ("count", "sum"):
+        return tf.zeros((), dtype)
+    if dtype.is_floating:
+        return tf.constant(np.inf if how == "minimum" else -np.inf, dtype)
+    return tf.constant(dtype.min, dtype)
+
+
+def _found(how: str, number: Any, dtype: Any) -> Any:
+    if how == "magnitude":
+        number = tf.bitcast(number, dtype)
+    return tf.cast(number, tf.int32 if how == "count" else tf.float32)
+
+
+def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.cache
     def traced(dtype: Any, *rest: Any) -> Any:
-        signature = [tf.TensorSpec(shape, dtype), *(tf.TensorSpec(shape_of_rest, d) for d in rest)]
+        signature = [tf.TensorSpec(None, dtype), *(tf.TensorSpec([], d) for d in rest)]
         return tf.function(function, input_signature=signature, autograph=False)
 
     return lambda *given: traced(*(x.dtype for x in given))(*given)

@@ -1,4 +1,4 @@
-"""torch: norms, means, counts and extremes over the elements of tensors.
+"""torch: norms, means, sums, counts and extremes over the elements of tensors.
 
 To start an operation takes a CPU as long as to go through some ten thousand elements, and a GPU (as
 reckoned, not measured) a million: smaller tensors of one size go through each operation together.
@@ -21,10 +21,12 @@ _FOLDS: dict[str, Callable[..., Any]] = {
     "count": torch.count_nonzero,
     "maximum": torch.amax,
     "minimum": torch.amin,
+    "sum": torch.sum,
 }
 
 Reduction = Callable[..., Sequence[Any]]
-"""Of one tensor, or with `dim=1` of tensors `[tensors, elements]`: scalars, or `[tensors]` each."""
+"""Of one tensor and its numbers, or with `dim=1` of tensors `[tensors, elements]` and columns of
+numbers `[tensors, 1]`: scalars, or `[tensors]` each."""
 
 
 def cheap_norms(tensors: Sequence[Any]) -> Any:
@@ -52,26 +54,28 @@ def _mean(x: Any, **dim: int) -> Sequence[Any]:
     return [wide.mean(**dim) if x.numel() else wide.sum(**dim)]
 
 
-def each(
-    function: Callable[..., Sequence[Any]], tensors: Sequence[Any], *vectors: Any
-) -> list[Any]:
-    """The scalars that `function` makes of each tensor and its elements of the vectors: vectors."""
-    return [torch.stack(column) for column in zip(*map(function, tensors, *vectors), strict=True)]
-
-
 def folded(
-    tensors: Sequence[Any], elements: Callable[[Any], list[Any]], folds: Sequence[str]
+    tensors: Sequence[Any],
+    elements: Callable[..., list[Any]],
+    folds: Sequence[str],
+    *vectors: Any,
 ) -> list[Any]:
     """What `elements` makes of each tensor, folded; 0 for an empty one.
+
+    Args:
+        tensors: The tensors.
+        elements: Is given a tensor, and its element of each of the vectors; makes some of its shape.
+        folds: How each of these is folded.
+        vectors: `[len(tensors)]` each.
 
     Returns:
         A vector `[len(tensors)]` per fold, of integers for a count, else `float32`.
     """
 
-    def fold(x: Any, **dim: int) -> Sequence[Any]:
-        return [_fold(e, how, **dim) for e, how in zip(elements(x), folds, strict=True)]
+    def fold(x: Any, *own: Any, **dim: int) -> Sequence[Any]:
+        return [_fold(e, how, **dim) for e, how in zip(elements(x, *own), folds, strict=True)]
 
-    return _reduced(tensors, fold)
+    return _reduced(tensors, fold, vectors)
 
 
 def _fold(x: Any, how: str, **dim: int) -> Any:
@@ -85,20 +89,26 @@ def _fold(x: Any, how: str, **dim: int) -> Any:
     return found if how == "count" else found.to(torch.float32)
 
 
-def _reduced(tensors: Sequence[Any], reduction: Reduction) -> list[Any]:
+def _reduced(
+    tensors: Sequence[Any], reduction: Reduction, vectors: Sequence[Any] = ()
+) -> list[Any]:
     """What `reduction` makes of each tensor: vectors `[len(tensors)]`; none of no tensors."""
     if not tensors:
         return []
     together, order = groups(tuple(map(_kind, tensors)))
-    parts = [_of_group([tensors[i] for i in group], reduction) for group in together]
+    parts = [
+        _of_group([tensors[i] for i in group], reduction, [v[group] for v in vectors])
+        for group in together
+    ]
     columns = [torch.cat(column) for column in zip(*parts, strict=True)]
     return [column[constant(order, column)] for column in columns] if len(order) else columns
 
 
-def _of_group(tensors: Sequence[Any], reduction: Reduction) -> list[Any]:
+def _of_group(tensors: Sequence[Any], reduction: Reduction, vectors: Sequence[Any]) -> list[Any]:
     if len(tensors) == 1:
-        return [x.reshape(1) for x in reduction(tensors[0])]
-    return list(reduction(torch.stack([x.reshape(-1) for x in tensors]), dim=1))
+        return [x.reshape(1) for x in reduction(tensors[0], *vectors)]
+    stacked = torch.stack([x.reshape(-1) for x in tensors])
+    return list(reduction(stacked, *(v[:, None] for v in vectors), dim=1))
 
 
 def _kind(x: Any) -> Any:

@@ -47,19 +47,21 @@ class Rows:
     @cached_property
     def variable_quantiles(self) -> Mapping[float, np.ndarray]:
         """Level to quantiles of the effective learning rate, `[rows, variables]`."""
-        return self._quantiles(self._second_moments)
+        return self._quantiles(self._ordered)
 
     @cached_property
     def layer_quantiles(self) -> Mapping[float, np.ndarray]:
         """Level to quantiles over the pooled samples of a layer's variables, `[rows, layers]`."""
         layers: dict[int, list[np.ndarray]] = defaultdict(list)
-        for layer, sample in zip(self.layer_index, self._second_moments, strict=True):
+        for layer, sample in zip(self.layer_index, self._ordered, strict=True):
             layers[layer].append(sample)
-        return self._quantiles([np.concatenate(layers[i], axis=1) for i in sorted(layers)])
+        return self._quantiles([_merged(layers[i]) for i in sorted(layers)])
 
-    @property
-    def _second_moments(self) -> Sequence[np.ndarray]:
-        return self.samples or [np.zeros((len(self.t), 1))] * len(self.layer_index)
+    @cached_property
+    def _ordered(self) -> Sequence[np.ndarray]:
+        """The samples, each step's from the smallest second moment to the largest."""
+        samples = self.samples or [np.zeros((len(self.t), 1))] * len(self.layer_index)
+        return [np.sort(sample, axis=1) for sample in samples]
 
     def _quantiles(self, pools: Sequence[np.ndarray]) -> Mapping[float, np.ndarray]:
         out = {level: np.empty((len(self.t), len(pools))) for level in LEVELS}
@@ -70,14 +72,14 @@ class Rows:
         return out
 
     def _quantiles_of(self, second_moments: np.ndarray) -> Mapping[float, np.ndarray]:
-        """Linear interpolation, NumPy's default, of the rates of `[rows, pools, sample]`.
+        """Linear interpolation, NumPy's default, of the rates of `[rows, pools, sample]`, ordered.
 
-        The rate falls as the second moment grows: one sort of the moments orders the rates.
+        The rate falls as the second moment grows: the order of the moments is that of the rates.
         """
         last = second_moments.shape[-1] - 1
         if last < 0:
             return dict.fromkeys(LEVELS, np.full(second_moments.shape[:2], np.nan))
-        ordered = np.sort(second_moments, axis=-1)[..., ::-1]
+        ordered = second_moments[..., ::-1]
         undefined = np.isnan(self.effective(ordered[..., [0, -1]])).any(axis=-1)
         out = {}
         for level in LEVELS:
@@ -86,6 +88,11 @@ class Rows:
             low, high = np.moveaxis(self.effective(ends), -1, 0)
             out[level] = np.where(undefined, np.nan, low + part * (high - low))
         return out
+
+
+def _merged(ordered: Sequence[np.ndarray]) -> np.ndarray:
+    # The stable sort finds what is in order already, and merges: a tenth of the time.
+    return np.sort(np.concatenate(ordered, axis=1), axis=1, kind="stable")
 
 
 def _by_width(pools: Sequence[np.ndarray]) -> list[list[int]]:

@@ -52,6 +52,40 @@ def test_counts_and_extremes(arrays: list[np.ndarray]) -> None:
         np.testing.assert_array_equal(_numpy(found)[told], wanted[told], fold)
 
 
+def test_arrays_of_all_sizes_and_more_than_are_copied_at_once() -> None:
+    rng = np.random.default_rng(0)
+    sizes = [1, 2, 31, 32, 33, 640, 4095, 4097, *[2**17 - 1] * 9, 2**17, 2**17 + 1, 1, 100]
+    # Numbers that the zeros with which a row is filled up would change, if they were counted.
+    arrays = [rng.uniform(1, 2, n).astype("float32") for n in sizes]
+    arrays[2] *= -1
+    tensors = [ops.convert_to_tensor(a) for a in arrays]
+    count, largest, high, low = backend.folded(tensors, lambda x: [x < 0.5, x, x, x], FOLDS)
+    np.testing.assert_array_equal(_numpy(count), [np.sum(a < 0.5) for a in arrays])
+    np.testing.assert_array_equal(_numpy(largest), [np.max(np.abs(a)) for a in arrays])
+    np.testing.assert_array_equal(_numpy(high), [np.max(a) for a in arrays])
+    np.testing.assert_array_equal(_numpy(low), [np.min(a) for a in arrays])
+    norms, means = backend.exact_norms(tensors), backend.means(tensors)
+    np.testing.assert_allclose(_numpy(norms), _each(arrays, np.linalg.norm), rtol=2e-6)
+    np.testing.assert_allclose(_numpy(means), _each(arrays, np.mean), rtol=2e-6)
+
+
+@pytest.mark.parametrize("sizes", [(3,), (3, 40)], ids=["alone", "packed"])
+def test_extremes_of_infinities(sizes: tuple[int, ...]) -> None:
+    tensors = [ops.full((n,), np.inf) for n in sizes]
+    low, high = backend.folded(tensors, lambda x: [x, -x], ["minimum", "maximum"])
+    np.testing.assert_array_equal(_numpy(low), np.inf)
+    np.testing.assert_array_equal(_numpy(high), -np.inf)
+
+
+def test_each_array_with_its_own_number() -> None:
+    sizes = [5, 1, 300, 2**17 + 1, 40]
+    tensors = [ops.full((n,), i + 1.0) for i, n in enumerate(sizes)]
+    own = ops.convert_to_tensor(np.array([1, 10, 100, 1000, 10000], "float32"))
+    [sums] = backend.folded(tensors, lambda x, number: [x * number], ["sum"], own)
+    wanted = [n * (i + 1) * 10**i for i, n in enumerate(sizes)]
+    np.testing.assert_allclose(_numpy(sums), wanted, rtol=2e-6)
+
+
 def test_of_no_tensors_and_of_nothing() -> None:
     tensors = [ops.convert_to_tensor(np.ones(3, "float32"))]
     assert not backend.folded(tensors, lambda x: [], [])

@@ -126,7 +126,7 @@ def test_a_compiled_step_grows_little() -> None:
 @pytest.mark.skipif(BACKEND != "jax", reason="counts what XLA allocates memory for")
 def test_a_variable_of_its_own_size_adds_few_reductions() -> None:
     # It was 13. On the CPU XLA allocates the numbers of each at every run, taken branch or not.
-    assert _added_by_each(_reductions) <= 8
+    assert _added_by_each(_reductions) < 1
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="counts calls of torch")
