@@ -67,7 +67,10 @@ class Packing:
         )
 
     def padded(self, vectors: Sequence[Any], zeros: Callable[[int], Any]) -> list[Any]:
-        """Each of the tensors, flat, and after it what fills up its last row."""
-        fill = {n: zeros(n) for n in set(self.missing)}
-        pairs = zip(vectors, self.missing, strict=True)
-        return [part for vector, n in pairs for part in (vector, fill[n])]
+        """Each of the tensors, flat, and after it the zeros that fill up its last row."""
+        # In pieces of a power of two: XLA compiles the zeros of each length.
+        pieces = [zeros(2**bit) for bit in range(self.width.bit_length() - 1)]
+        parts: list[Any] = []
+        for vector, missing in zip(vectors, self.missing, strict=True):
+            parts += [vector, *(piece for bit, piece in enumerate(pieces) if missing >> bit & 1)]
+        return parts
