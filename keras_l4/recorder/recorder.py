@@ -20,7 +20,7 @@ from keras_l4.recorder.rate import Rate
 from keras_l4.recorder.room import Room
 from keras_l4.recorder.sample import sample
 from keras_l4.recorder.settings import Settings
-from keras_l4.recorder.step import Step
+from keras_l4.recorder.step import Step, not_held
 
 
 class Recorder:
@@ -122,7 +122,9 @@ class Recorder:
         )
         backend.overwrite(self.moments.means, means)
         to_measure = self.layout.every
-        step = self._step(begun, mean_second_moments=means, to_measure=to_measure)
+        weights = begun.weights if self.rate.every_update else not_held
+        known = {"mean_second_moments": means, "weights_before": weights}
+        step = self._step(begun, to_measure=to_measure, **known)
         every = [quantity.measure(step) for quantity in to_measure]
         why = self.guard.why(skipped, begun.held) if self.guard else skipped
         index = [begun.counters[0], begun.iterations, begun.looked, why]
@@ -183,13 +185,13 @@ class Recorder:
         return [backend.value(v, self.settings.xla) for v in self.consumption.variables]
 
     def _step(self, begun: Begun, **known: Any) -> Step:
+        known = {"weights_before": begun.weights} | known
         return Step(
             rate=self.rate,
             sizes=self.layout.sizes,
             gradients=begun.taken.gradients,
             gradient_norms=begun.norms,
             consumed=begun.taken.consumed,
-            weights_before=begun.weights,
             weights_after=self._values,
             **known,
         )

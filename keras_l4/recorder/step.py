@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from keras import ops
@@ -15,6 +15,14 @@ from keras_l4.quantities import Folded, Measured, Normed
 from keras_l4.recorder.rate import Rate
 
 Tensors = Sequence[Any]
+
+
+def not_held() -> NoReturn:
+    """The weights before the update, of a step that nobody wanted to look at closely."""
+    raise RuntimeError(
+        "A quantity that is measured at every step read the weights or the update of the step. They "
+        "are held on sampled steps only; give it when = SAMPLED."
+    )
 
 
 class Step:
@@ -45,7 +53,7 @@ class Step:
         gradients: Tensors,
         gradient_norms: Any,
         consumed: Callable[[], Tensors] | None = None,
-        weights_before: Callable[[], Tensors] = tuple,
+        weights_before: Callable[[], Tensors] = not_held,
         weights_after: Callable[[], Tensors] = tuple,
         second_moments: Tensors = (),
         mean_second_moments: Any = None,

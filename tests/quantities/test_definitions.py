@@ -95,3 +95,23 @@ def test_a_norm_of_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     halved, whole = block.values["halved"], block.values["gradient_norm"]
     assert halved.shape == (NUM_STEPS, len(block.variables))
     np.testing.assert_allclose(halved, whole / 2, rtol=1e-6)
+
+
+def test_weights_are_not_held_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_base, "_registry", dict(registry()))
+
+    class Moved(Normed):
+        """Of the updates."""
+
+        name, unit, when, pool = "moved", "unit of weight", EVERY_STEP, "norm"
+
+        def tensors(self, step: Step) -> Sequence[Any]:
+            return step.updates
+
+    with pytest.raises(RuntimeError, match="give it when = SAMPLED"):
+        fit(linear_model(), *data(), batch_size=BATCH, every=3, quantities=("moved",))
+    # Where the rate is that of the updates, they are at hand.
+    model = linear_model()
+    model.compile(keras.optimizers.Lion(0.01), "mse")
+    block = fit(model, *data(), batch_size=BATCH, every=3, quantities=("moved",))
+    assert (block.values["moved"] > 0).all()
