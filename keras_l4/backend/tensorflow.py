@@ -11,11 +11,11 @@ import tensorflow as tf
 from tensorflow.core.framework.attr_value_pb2 import AttrValue
 
 from keras_l4.backend.replicas import own_copy
-from keras_l4.backend.tensorflow_folds import SMALL, folded, folded_alone_by
+from keras_l4.backend.tensorflow_folds import folded, folded_alone_by
 from keras_l4.backend.tensorflow_gradients import flat
 from keras_l4.backend.tensorflow_ring import Ring, write
 
-_SHORT = 2**12
+_SHORT, _LONG = 2**12, 2**14
 
 
 def known(flag: Any) -> Any:
@@ -156,7 +156,7 @@ def summable(x: Any) -> Any:
     XLA, for which tensors are flat, adds up one after the other.
     """
     wide = widen(x)
-    long = x.shape.rank == 1 and (x.shape.num_elements() or 0) > SMALL
+    long = x.shape.rank == 1 and (x.shape.num_elements() or 0) > _LONG
     return tf.cast(wide, tf.float64) if long else wide
 
 

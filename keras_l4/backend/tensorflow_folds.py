@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras_l4.backend.groups import groups
 from keras_l4.backend.packing import Kind, Packing, packs
 
-SMALL = 2**17
+_SMALL = 2**17
 _INTEGERS = {2: tf.int16, 4: tf.int32, 8: tf.int64}
 _REDUCTIONS = {
     "count": tf.reduce_sum,
@@ -55,7 +55,7 @@ def folded_alone_by(
     elements: Elements,
     folds: Sequence[str],
     vectors: Sequence[Any] = (),
-    small: int = SMALL,
+    small: int = _SMALL,
 ) -> list[Any]:
     """The same, with the tensors that are not packed folded by `alone`."""
     if not tensors or not folds:
