@@ -141,13 +141,13 @@ def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
     # At every step: to copy an array must be nothing beside the kernel that it saves.
     [sums] = folded(tensors, lambda x: [jnp.square(widen(x))], ["sum"], small=2**12)
-    return jnp.sqrt(sums)
+    return jnp.sqrt(sums).astype(jnp.float32)
 
 
 def means(tensors: Sequence[Any]) -> Any:
     """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
     [sums] = folded(tensors, lambda x: [widen(x)], ["sum"])
-    return sums / np.array([max(1, x.size) for x in tensors], "float32")
+    return (sums / np.array([max(1, x.size) for x in tensors], sums.dtype)).astype(jnp.float32)
 
 
 def difference(x: Any, y: Any) -> Any:

@@ -26,6 +26,7 @@ _FOLDS = {
     "minimum": jax.lax.min,
     "sum": jax.lax.add,
 }
+_DTYPES = {"count": "int32", "magnitude": "float32", "maximum": "float32", "minimum": "float32"}
 
 
 def folded(
@@ -45,9 +46,10 @@ def folded(
         small: Arrays of at most so many elements may be packed.
 
     Returns:
-        A vector `[len(tensors)]` per fold, `int32` for a count, else `float32`.
+        A vector `[len(tensors)]` per fold: of a count `int32`, of a sum the widest dtype of what was
+        added up, else `float32`.
     """
-    if not folds:
+    if not (tensors and folds):
         return []
     # XLA looks into a branch, and rounds the update differently for what becomes of its gradients.
     held = jax.lax.optimization_barrier(list(tensors))
@@ -57,10 +59,9 @@ def folded(
         fold.of([held[i] for i in group], [v[np.array(group)] for v in vectors])
         for group in together
     ]
-    dtypes = ["int32" if how == "count" else "float32" for how in folds]
     columns = [
-        jnp.concatenate([x.astype(dtype) for x in column])
-        for column, dtype in zip(zip(*parts, strict=True), dtypes, strict=True)
+        jnp.concatenate([x if how == "sum" else x.astype(_DTYPES[how]) for x in column])
+        for how, column in zip(folds, zip(*parts, strict=True), strict=True)
     ]
     return [column[order] for column in columns] if len(order) else columns
 
@@ -82,7 +83,7 @@ class _Fold:
 
     def _alone(self, x: Any, scalars: Sequence[Any]) -> list[Any]:
         if not x.size:
-            return [jnp.zeros((), "int32") for _ in self.folds]
+            return [jnp.zeros((), "int32" if how == "count" else "float32") for how in self.folds]
         elements = self.elements(x, *scalars)
         numbers = self._each(_number, elements)
         return self._each(_found, self._reduced(numbers, tuple(range(x.ndim))), elements)
@@ -94,7 +95,7 @@ class _Fold:
         )
         numbers = self._each(_number, elements)
         starts = self._each(_start, numbers)
-        is_filled = np.arange(packing.width) < packing.filled[:, None]
+        is_filled = jnp.arange(packing.width) < packing.filled[:, None]
         whole = [jnp.where(is_filled, x, start) for x, start in zip(numbers, starts, strict=True)]
         rows = zip(self._reduced(whole, (1,)), starts, strict=True)
         by_array = [jnp.append(column, start)[packing.rows] for column, start in rows]
@@ -139,7 +140,8 @@ def _start(how: str, x: Any) -> Any:
         return jnp.zeros((), x.dtype)
     if jnp.issubdtype(x.dtype, jnp.floating):
         return jnp.asarray(jnp.inf if how == "minimum" else -jnp.inf, x.dtype)
-    return jnp.asarray(jnp.iinfo(x.dtype).min, x.dtype)
+    limits = jnp.iinfo(x.dtype)
+    return jnp.asarray(limits.max if how == "minimum" else limits.min, x.dtype)
 
 
 def _found(how: str, number: Any, element: Any) -> Any:

@@ -36,7 +36,7 @@ def exact_norms(tensors: Sequence[Any]) -> Any:
 def _scaled(tensors: Sequence[Any], cheap: Any) -> Any:
     scales = where(cheap > 1, _FAR, 1 / _FAR)
     [sums] = folded([summable(x) for x in tensors], _squares_of_scaled, ["sum"], scales)
-    return scales * ops.sqrt(sums)
+    return scales * ops.cast(ops.sqrt(sums), "float32")
 
 
 def _squares_of_scaled(x: Any, scale: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from keras_l4.backend.tensorflow_folds import folded, folded_alone_by
 from keras_l4.backend.tensorflow_gradients import flat
 from keras_l4.backend.tensorflow_ring import Ring, write
 
+# Norms of up to so many elements are taken together, and sums of more are taken in float64.
 _SHORT, _LONG = 2**12, 2**14
 
 
@@ -135,19 +136,20 @@ def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
     [halves] = folded_alone_by(
         # One kernel a tensor: kernels are what costs on the CPU.
-        lambda x: [tf.cast(tf.nn.l2_loss(x), tf.float32)],
+        lambda x: [tf.nn.l2_loss(x)],
         [summable(x) for x in tensors],
         lambda x: [tf.square(x) / 2],
         ["sum"],
         small=_SHORT,
     )
-    return tf.sqrt(2 * halves)
+    return tf.cast(tf.sqrt(2 * halves), tf.float32)
 
 
 def means(tensors: Sequence[Any]) -> Any:
-    """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
+    """Means, `float32[len(tensors)]`, of tensors of known shape; 0 for an empty one."""
     [sums] = folded([summable(x) for x in tensors], lambda x: [x], ["sum"])
-    return sums / np.array([max(1, x.shape.num_elements()) for x in tensors], "float32")
+    sizes = [max(1, x.shape.num_elements()) for x in tensors]
+    return tf.cast(sums / tf.constant(sizes, sums.dtype), tf.float32)
 
 
 def summable(x: Any) -> Any:

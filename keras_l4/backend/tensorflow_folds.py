@@ -41,12 +41,15 @@ def folded(
         vectors: `[len(tensors)]` each.
 
     Returns:
-        A vector `[len(tensors)]` per fold, `int32` for a count, else `float32`.
+        A vector `[len(tensors)]` per fold: of a count `int32`, of a sum the widest dtype of what was
+        added up, else `float32`.
     """
-    alone: Callable[..., list[Any]] = functools.partial(_fold, elements, folds)
-    if not tf.executing_eagerly():
-        alone = _traced_once(alone)
-    return folded_alone_by(functools.partial(_or_zero, alone), tensors, elements, folds, vectors)
+
+    def alone(x: Any, *own: Any) -> list[Any]:
+        return _fold(elements, folds, tf.reshape(x, [-1]), *own)
+
+    fold = alone if tf.executing_eagerly() else _traced_once(alone)
+    return folded_alone_by(functools.partial(_or_zero, fold), tensors, elements, folds, vectors)
 
 
 def folded_alone_by(
@@ -71,9 +74,15 @@ def folded_alone_by(
     if rest := [pack[0] for pack in together if len(pack) == 1]:
         scalars = [tf.unstack(tf.gather(v, rest)) for v in vectors]
         found = [alone(tensors[i], *own) for i, *own in zip(rest, *scalars, strict=True)]
-        parts.append([tf.stack(column) for column in zip(*found, strict=True)])
-    columns = [tf.concat(column, 0) for column in zip(*parts, strict=True)]
+        parts.append([tf.stack(_alike(column)) for column in zip(*found, strict=True)])
+    columns = [tf.concat(_alike(column), 0) for column in zip(*parts, strict=True)]
     return [tf.gather(column, order) for column in columns] if len(order) else columns
+
+
+def _alike(numbers: Sequence[Any]) -> Sequence[Any]:
+    """The same in one dtype: some sums may be wider than others."""
+    wide = [x for x in numbers if x.dtype == tf.float64]
+    return [tf.cast(x, tf.float64) for x in numbers] if wide else numbers
 
 
 def _kind(x: Any) -> Kind:
@@ -123,12 +132,14 @@ def _start(how: str, dtype: Any) -> Any:
         return tf.zeros((), dtype)
     if dtype.is_floating:
         return tf.constant(np.inf if how == "minimum" else -np.inf, dtype)
-    return tf.constant(dtype.min, dtype)
+    return tf.constant(dtype.max if how == "minimum" else dtype.min, dtype)
 
 
 def _found(how: str, number: Any, dtype: Any) -> Any:
     if how == "magnitude":
         number = tf.bitcast(number, dtype)
+    if how == "sum":
+        return number
     return tf.cast(number, tf.int32 if how == "count" else tf.float32)
 
 
@@ -142,13 +153,14 @@ def _traced_once(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _or_zero(function: Callable[..., Any], x: Any, *rest: Any) -> Any:
-    if x.shape.num_elements() == 0:
-        return function(tf.zeros((1,), x.dtype), *rest)
     made = function(x, *rest)
-    if x.shape.num_elements():
+    size = x.shape.num_elements()
+    if size:
         return made
+    if size == 0:
+        return [tf.zeros((), y.dtype) for y in made]
     is_empty = tf.equal(tf.size(x), 0)
-    return tf.nest.map_structure(lambda y: tf.where(is_empty, tf.zeros((), y.dtype), y), made)
+    return [tf.where(is_empty, tf.zeros((), y.dtype), y) for y in made]
 
 
 def magnitude_bits(x: Any) -> Any:

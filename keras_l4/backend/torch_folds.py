@@ -69,7 +69,8 @@ def folded(
         vectors: `[len(tensors)]` each.
 
     Returns:
-        A vector `[len(tensors)]` per fold, of integers for a count, else `float32`.
+        A vector `[len(tensors)]` per fold: of a count integers, of a sum the widest dtype of what was
+        added up, else `float32`.
     """
 
     def fold(x: Any, *own: Any, **dim: int) -> Sequence[Any]:
@@ -86,7 +87,7 @@ def _fold(x: Any, how: str, **dim: int) -> Any:
         # Bits without the sign order as magnitudes do, NaN above all.
         return torch.amax(magnitude_bits(x), **dim).view(x.dtype).to(torch.float32)
     found = _FOLDS[how](x, **dim)
-    return found if how == "count" else found.to(torch.float32)
+    return found if how in ("count", "sum") else found.to(torch.float32)
 
 
 def _reduced(

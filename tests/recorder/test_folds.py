@@ -77,6 +77,34 @@ def test_extremes_of_infinities(sizes: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(_numpy(high), -np.inf)
 
 
+@pytest.mark.parametrize("sizes", [(3,), (3, 40)], ids=["alone", "packed"])
+def test_extremes_of_integers(sizes: tuple[int, ...]) -> None:
+    tensors = [ops.arange(1, n + 1, dtype="float32") for n in sizes]
+    low, high = backend.folded(
+        tensors, lambda x: [ops.cast(x, "int32")] * 2, ["minimum", "maximum"]
+    )
+    np.testing.assert_array_equal(_numpy(low), 1)
+    np.testing.assert_array_equal(_numpy(high), sizes)
+
+
+def test_of_nothing_nothing_is_counted() -> None:
+    tensors = [ops.zeros((0,)), ops.zeros((2, 0)), ops.zeros((3,))]
+    [count] = backend.folded(tensors, lambda x: [x < 1], ["count"])
+    np.testing.assert_array_equal(_numpy(count), [0, 0, 3])
+
+
+def test_means_beside_which_the_sum_is_too_large() -> None:
+    tensors = [np.full(10_000, 1e35), np.ones(3, "float32")]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        with jax.enable_x64(True):
+            means = _numpy(backend.means([*map(jax.numpy.asarray, tensors)]))
+    else:
+        means = _numpy(backend.means([ops.convert_to_tensor(x, x.dtype.name) for x in tensors]))
+    np.testing.assert_allclose(means, [1e35, 1], rtol=1e-6)
+
+
 def test_each_array_with_its_own_number() -> None:
     sizes = [5, 1, 300, 2**17 + 1, 40]
     tensors = [ops.full((n,), i + 1.0) for i, n in enumerate(sizes)]
@@ -90,6 +118,7 @@ def test_of_no_tensors_and_of_nothing() -> None:
     tensors = [ops.convert_to_tensor(np.ones(3, "float32"))]
     assert not backend.folded(tensors, lambda x: [], [])
     assert not backend.folded([], lambda x: [x], [])
+    assert not backend.folded([], lambda x: [x], ["sum"])
 
 
 @pytest.mark.skipif(not TORCH, reason="the other backends place tensors themselves")
