@@ -34,7 +34,7 @@ def folded(
     elements: Callable[..., list[Any]],
     folds: Sequence[str],
     *vectors: Any,
-    small: int = 2**17,
+    small: int = 2**14,
 ) -> list[Any]:
     """What `elements` makes of each array, folded; 0 for an empty one.
 
