@@ -58,12 +58,18 @@ def read(ring: Ring) -> np.ndarray:
     return np.array(ring.value)
 
 
-def begin_read(ring: Ring) -> Callable[[], np.ndarray]:
-    """Asks for what the ring holds now; the result waits for it, and gives it."""
-    # The next step is given the ring's memory: a copy outlives it.
-    held = jnp.copy(ring.value)
-    held.copy_to_host_async()
-    return lambda: np.array(held)
+def begin_read(rings: Sequence[Ring]) -> Callable[[], list[np.ndarray]]:
+    """Asks for what the rings hold now; the result waits for it, and gives it."""
+    # The next step is given the rings' memory: copies outlive it.
+    held = _copies([ring.value for ring in rings])
+    for copy in held:
+        copy.copy_to_host_async()
+    return lambda: [np.array(copy) for copy in held]
+
+
+@jax.jit
+def _copies(arrays: Sequence[Any]) -> list[Any]:
+    return [jnp.copy(x) for x in arrays]
 
 
 def updated(ring: Ring, index: Any, row: Any) -> Any:

@@ -63,7 +63,7 @@ def read(ring: Ring) -> np.ndarray:
     return np.array(ring.numpy())
 
 
-def begin_read(ring: Ring) -> Callable[[], np.ndarray]:
-    """Asks for what the ring holds now; the result waits for it, and gives it."""
-    held = tf.identity(ring)
-    return lambda: np.array(held.numpy())
+def begin_read(rings: Sequence[Ring]) -> Callable[[], list[np.ndarray]]:
+    """Asks for what the rings hold now; the result waits for it, and gives it."""
+    held = [tf.identity(ring) for ring in rings]
+    return lambda: [np.array(copy.numpy()) for copy in held]

@@ -65,7 +65,7 @@ def read(ring: Ring) -> np.ndarray:
     return ring.value.detach().cpu().numpy().copy()
 
 
-def begin_read(ring: Ring) -> Callable[[], np.ndarray]:
-    """Asks for what the ring holds now; the result waits for it, and gives it."""
-    held = ring.value.detach().clone()
-    return lambda: held.cpu().numpy()
+def begin_read(rings: Sequence[Ring]) -> Callable[[], list[np.ndarray]]:
+    """Asks for what the rings hold now; the result waits for it, and gives it."""
+    held = [ring.value.detach().clone() for ring in rings]
+    return lambda: [copy.cpu().numpy() for copy in held]

@@ -53,7 +53,7 @@ class Options:
         log_dir: Event files go to `<log_dir>/diagnostics`; None writes none.
         every: Steps between two that are looked at closely.
         flush_every: Steps that are kept on the device before they are read; None for 64 or, of
-            small models, up to 256.
+            small models, up to 1024.
         update_freq: Steps between two scalars of the same tag in TensorBoard.
         include: Regular expression; only variables whose path it matches are recorded.
         exclude: Regular expression; variables whose path it matches are not.

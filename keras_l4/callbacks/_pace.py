@@ -8,6 +8,8 @@ from keras_l4 import backend
 from keras_l4.recorder.room import Room
 
 SECONDS_BETWEEN_READS = 5.0
+# Of the steps between two read-outs, one in so many runs while the host reads the others.
+_AHEAD = 16
 
 
 class Pace:
@@ -16,20 +18,19 @@ class Pace:
     Args:
         every: Steps between two that are looked at closely.
         steps_per_execution: Steps between two occasions to read.
+        asks_ahead: Whether steps may be asked for a little before they are read, so that the device
+            is busy while the host reads. None is read later for that, but reads are closer.
     """
 
-    def __init__(self, every: int, steps_per_execution: int) -> None:
-        self._every, self._at_once = every, steps_per_execution
-        self.restart()
-
-    def restart(self) -> None:
-        """All is read now."""
+    def __init__(self, every: int, steps_per_execution: int, asks_ahead: bool = True) -> None:
+        self._every, self._at_once, self._asks_ahead = every, steps_per_execution, asks_ahead
+        self._unread = self._unasked = self._unsampled = 0
         self._read_at = time.monotonic()
-        self._unread = self._unsampled = 0
 
     def begin_execution(self) -> None:
         """The next steps begin."""
         self._unread += self._at_once
+        self._unasked += self._at_once
         self._unsampled += self._at_once
 
     def is_read_due(self, room: Room) -> bool:
@@ -40,6 +41,11 @@ class Pace:
         """
         late = time.monotonic() - self._read_at >= SECONDS_BETWEEN_READS
         return self._unread >= room.flush_every or (late and not backend.has_other_processes())
+
+    def is_request_due(self, room: Room) -> bool:
+        """Whether the steps so far should be asked for, to be read a little later."""
+        ahead = room.flush_every // _AHEAD if self._asks_ahead else 0
+        return 0 < room.flush_every - self._unread <= ahead
 
     def are_samples_due(self, room: Room, num_read: int) -> bool:
         """Whether the next steps might overwrite samples that were not asked for.
@@ -55,6 +61,15 @@ class Pace:
     def note_sampling(self) -> None:
         """All samples are asked for."""
         self._unsampled = 0
+
+    def note_request(self) -> None:
+        """All steps are asked for, and all samples."""
+        self._unasked = self._unsampled = 0
+
+    def note_read(self) -> None:
+        """What was asked for is read."""
+        self._unread = self._unasked
+        self._read_at = time.monotonic()
 
     def _looks(self, num_steps: int) -> int:
         """How many of the first `num_steps` steps are looked at closely because it is their turn."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from keras_l4 import backend
 from keras_l4.callbacks import _missing_steps
-from keras_l4.callbacks._calendar import Calendar
 from keras_l4.callbacks._filing import Filing
 from keras_l4.callbacks._fuse import Fuse
 from keras_l4.callbacks._guarding import guard_mode
@@ -17,14 +16,12 @@ from keras_l4.callbacks._histograms import histograms
 from keras_l4.callbacks._last_words import last_words
 from keras_l4.callbacks._pace import Pace
 from keras_l4.callbacks._plan import Plan
+from keras_l4.callbacks._reading import READING, Reading
 from keras_l4.callbacks._switch import Switch
 from keras_l4.callbacks._witness import Witness
-from keras_l4.recorder.assembly import assemble
 from keras_l4.recorder.block import StepBlock
 from keras_l4.recorder.notes import Note
-from keras_l4.recorder.reader import Chunk, Reader
-
-_READING = "reading the recorder"
+from keras_l4.recorder.reader import Reader
 
 if TYPE_CHECKING:
     from keras_l4.callbacks._base import RecordingCallback
@@ -55,10 +52,10 @@ class Session:
         self.members, self.is_open, self.run_dir = members, True, plan.run_dir
         self.guard = guard_mode(members)
         self._plan, self._optimizer, self._switch = plan, optimizer, switch
-        self._fuse, self._pace = Fuse(), Pace(plan.every, plan.steps_per_execution)
-        self._reader: Reader | None = None
-        self._calendar: Calendar | None = None
-        self._chunk: Chunk | None = None
+        # Who acts on what is read is told as early as can be.
+        is_patient = all(member.action == "warn" for member in members)
+        self._fuse, self._pace = Fuse(), Pace(plan.every, plan.steps_per_execution, is_patient)
+        self._reading: Reading | None = None
         self._epoch, self._started = 0, False
         self._filing = Filing(plan, optimizer, self._fuse)
         self._last_step = max(self._filing.previous_step, backend.num_iterations(optimizer))
@@ -72,7 +69,7 @@ class Session:
     @property
     def saw_steps(self) -> bool:
         """Whether any step was read so far."""
-        return self._chunk is not None
+        return self._reading is not None and self._reading.chunk is not None
 
     @property
     def last_step(self) -> int:
@@ -82,15 +79,16 @@ class Session:
     def _meet_recorder(self) -> None:
         """A model that is built by its first batch has a recorder only after that."""
         recorder = self._switch.recorder(self._optimizer)
-        if self._reader is not None or recorder is None:
+        if self._reading is not None or recorder is None:
             return
-        self._reader = Reader(recorder)
+        reader = Reader(recorder)
         _missing_steps.tell_of_overwritten(recorder.layout, self.members[0].say)
         if not self._started:
-            self._reader.skip()
-        self._calendar = Calendar(self._last_step + 1, self._reader.num_rows)
-        self._calendar.begin_epoch(self._epoch, self._reader.num_calls)
-        self._witness.meet(self._last_step)
+            reader.skip()
+        name, last_step = self._optimizer.name, self._last_step
+        self._reading = Reading(name, reader, self._pace, self._fuse, last_step)
+        self._reading.begin_epoch(self._epoch)
+        self._witness.meet(last_step)
 
     def take_note(self, note: Note) -> None:
         """Writes a note, and hands it to the members."""
@@ -101,29 +99,21 @@ class Session:
     def begin_epoch(self, epoch: int) -> None:
         """Epoch `epoch` begins; all steps before it have been read."""
         self._epoch = epoch
-        if self._calendar is not None and self._reader is not None:
-            self._calendar.begin_epoch(epoch, self._reader.num_calls)
+        if self._reading is not None:
+            self._reading.begin_epoch(epoch)
 
     def begin_batch(self) -> None:
         """Reads, where it is time: here the state of the step before is still there."""
         self._meet_recorder()
-        if self._reader is not None:
-            self._keep_pace(self._reader)
+        for block in self._reading.due() if self._reading else ():
+            self._deliver(block)
         self._pace.begin_execution()
         self._started = True
 
-    def _keep_pace(self, reader: Reader) -> None:
-        room = reader.recorder.room
-        if self._pace.is_read_due(room):
-            self.flush()
-        elif self._pace.are_samples_due(room, reader.num_rows):
-            self._fuse.attempt("reading samples", reader.ask_for_samples)
-            self._pace.note_sampling()
-
     def end_batch(self, batch: int, loss: float | None) -> None:
         """Keeps the loss that Keras shows; called in any order, from any thread."""
-        if self._calendar is not None and loss is not None:
-            self._calendar.note_loss(batch, loss)
+        if self._reading is not None and loss is not None:
+            self._reading.note_loss(batch, loss)
 
     def catch_up(self) -> None:
         """Reads all steps so far, where a batch begins already."""
@@ -131,22 +121,10 @@ class Session:
         self._pace.begin_execution()
 
     def flush(self) -> None:
-        """Reads what is new, and hands it to the writer, the hooks and the callbacks."""
+        """Reads all that is new, and hands it to the writer, the hooks and the callbacks."""
         self._meet_recorder()
-        self._pace.restart()
-        block = self._fuse.attempt(_READING, self._read)
-        if block is not None:
+        for block in self._reading.rest() if self._reading else ():
             self._deliver(block)
-
-    def _read(self) -> StepBlock | None:
-        chunk = self._reader.read() if self._reader else None
-        if chunk is None or self._reader is None or self._calendar is None:
-            return None
-        self._chunk = chunk
-        if chunk.num_lost:
-            _missing_steps.tell_of_lost_steps(chunk)
-        layout = self._reader.recorder.layout
-        return assemble(self._optimizer.name, layout, chunk, self._calendar, self._fuse.attempt)
 
     def _deliver(self, block: StepBlock) -> None:
         if self._filing.previous_step:
@@ -172,14 +150,14 @@ class Session:
             self._fuse.attempt("writing histograms", self._write_histograms)
 
     def _write_histograms(self) -> None:
-        if self._chunk and self._reader:
-            values = histograms(self._reader.recorder, self._chunk)
+        if self._reading and self._reading.chunk:
+            values = histograms(self._reading.recorder, self._reading.chunk)
             self._filing.write_histograms(self._last_step, values)
 
     def finish(self) -> None:
         """Training came to its end: a last look, and the last word of the callbacks."""
         self.flush()
-        if self._started and not (self.saw_steps or self._fuse.is_off(_READING)):
+        if self._started and not (self.saw_steps or self._fuse.is_off(READING)):
             _missing_steps.tell_of_no_step(self._optimizer.name)
         self._witness.finish(self._last_step)
         self._filing.write_findings(last_words(self.members))

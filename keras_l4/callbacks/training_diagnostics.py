@@ -37,7 +37,7 @@ class TrainingDiagnostics(FlyingCallback):
         every: Steps between two that are looked at closely; suspicious ones always are.
         flush_every: Steps that are kept on the device before they are read; they are read after
             five seconds, at the end of an epoch and when `fit` ends, too. None for 64 and, of a
-            small model, up to 256.
+            small model, up to 1024.
         update_freq: Steps between two scalars of the same tag in TensorBoard.
         include: Regular expression; only variables whose path it matches are recorded.
         exclude: Regular expression; variables whose path it matches are not.

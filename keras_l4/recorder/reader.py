@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from keras_l4 import backend
 from keras_l4.recorder.layout import CLOCK, INDEX, Layout
 from keras_l4.recorder.recorder import Recorder
 from keras_l4.recorder.rows import Rows
+
+Copy: TypeAlias = Callable[[], list[np.ndarray]]
+"""What rings held when they were asked, once the device has got that far."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Reader:
     num_rows: int = 0
     num_looks: int = 0
     _samples: dict[int, np.ndarray] = field(default_factory=dict)
-    _asked: list[Callable[[], np.ndarray]] = field(default_factory=list)
+    _asked: list[Copy] = field(default_factory=list)
+    _samples_asked: list[Copy] = field(default_factory=list)
 
     def skip(self) -> None:
         """Takes all that is in the rings now as read."""
@@ -61,16 +65,26 @@ class Reader:
     def _counters(self) -> Any:
         return self.recorder.counters
 
+    @property
+    def has_asked(self) -> bool:
+        """Whether rows were asked for that are not read yet."""
+        return bool(self._asked)
+
+    def ask(self) -> None:
+        """Has all that is new copied; the device need not wait for that."""
+        self.ask_for_samples()
+        rings = [self._counters, self.recorder.floats, self.recorder.integers]
+        self._asked = [backend.begin_read(rings)]
+
     def ask_for_samples(self) -> None:
-        """Has the samples copied, of which the ring holds few; the device need not wait for that."""
+        """Has the samples copied, of which the ring holds few."""
         self._receive_samples()
-        self._asked = [backend.begin_read(r) for r in (self._counters, self.recorder.samples)]
+        self._samples_asked = [backend.begin_read([self._counters, self.recorder.samples])]
 
     def _receive_samples(self) -> None:
-        if not self._asked:
+        if not self._samples_asked:
             return
-        counters, held = (wait() for wait in self._asked)
-        self._asked = []
+        counters, held = self._samples_asked.pop()()
         looks = int(counters[2])
         capacity = self.recorder.room.samples
         for look in range(max(self.num_looks, looks - capacity), looks):
@@ -78,22 +92,20 @@ class Reader:
         self.num_looks = max(self.num_looks, looks)
 
     def read(self) -> Chunk | None:
-        """The rows since the last call; None where there are none."""
-        calls, rows, looks = map(int, backend.read(self._counters))
-        self.num_calls = calls
+        """The rows that were asked for, or else all until now; None where there are none."""
+        if not self._asked:
+            self.ask()
+        counters, floats, integers = self._asked.pop()()
+        self.num_calls, rows, looks = map(int, counters)
         if rows == self.num_rows:
             return None
-        self._receive_samples()
         if looks > self.num_looks:
-            self.ask_for_samples()
             self._receive_samples()
         first = max(self.num_rows, rows - self.recorder.room.rows)
         lost = first - self.num_rows
         at = np.arange(first, rows) % self.recorder.room.rows
         self.num_rows = rows
-        floats = backend.read(self.recorder.floats)[at]
-        integers = backend.read(self.recorder.integers)[at].astype(np.int64)
-        return self._chunk(first, lost, floats, integers, looks)
+        return self._chunk(first, lost, floats[at], integers[at].astype(np.int64), looks)
 
     def _chunk(
         self, first: int, lost: int, floats: np.ndarray, integers: np.ndarray, looks: int

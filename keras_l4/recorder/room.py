@@ -9,7 +9,7 @@ from keras_l4.recorder.settings import Settings
 
 BYTES = 2**19
 """What the rows may take, and the samples again, where there need not be so many of them."""
-_FEWEST, _MOST = 64, 256
+_FEWEST, _MOST = 64, 1024
 
 
 @dataclass(frozen=True)

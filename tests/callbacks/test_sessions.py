@@ -36,6 +36,27 @@ class TestSeveralCallbacks:
         assert lengths == [2, 1, 2, 1]
         assert keras_l4.load(tmp_path).sampled.tolist() == [True, False] * STEPS
 
+    @pytest.mark.parametrize(("action", "lengths"), [("warn", [15, 9]), ("stop", [16, 8])])
+    def test_are_asked_ahead_unless_one_would_act(
+        self, action: Any, lengths: list[int], tmp_path: Path
+    ) -> None:
+        read: list[tuple[int, int]] = []
+        batches = [0]
+        counting = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: batches.append(batch + 1)
+        )
+        hook = lambda block: read.append((len(block), batches[-1]))  # noqa: E731
+        train(
+            build(),
+            counting,
+            norms(tmp_path, flush_every=16, hooks=[hook]),
+            NonFiniteMonitor(action=action),
+            batch_size=1,
+        )
+
+        assert read == list(zip(lengths, (16, 24), strict=True))
+        assert keras_l4.load(tmp_path).steps.tolist() == list(range(1, 25))
+
     @pytest.mark.parametrize(("seconds", "lengths"), [(5, [1] * STEPS), (11, [2, 1])])
     def test_are_read_after_some_seconds(
         self, monkeypatch: pytest.MonkeyPatch, seconds: int, lengths: list[int]

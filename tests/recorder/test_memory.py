@@ -24,8 +24,11 @@ def kilobytes(optimizer: keras.optimizers.Optimizer, num: int, shape: tuple[int,
     callback = TrainingDiagnostics()
     plan = Plan.of([callback.options], name="", steps_per_execution=1, xla=False)
     instrument(optimizer, plan.settings(callback.quantities, "off"))
+    recorder = optimizer.recorder
+    weights = {id(ring) for ring in recorder.weights.rings}
+    rings = [ring for ring in recorder.rings if id(ring) not in weights]
     # Floats, and integers of the same width: four bytes.
-    return round(sum(math.prod(ring.shape) * 4 for ring in optimizer.recorder.rings) / 1000)
+    return round(sum(math.prod(ring.shape) * 4 for ring in rings) / 1000)
 
 
 def row(first: object, num: int, shape: tuple[int, ...]) -> str:

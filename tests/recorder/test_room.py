@@ -23,7 +23,7 @@ def room_for(shapes: list[tuple[int, ...]], **settings: int) -> Room:
 
 
 def test_a_small_model_is_read_seldom() -> None:
-    assert room_for(SMALL) == Room(flush_every=256, rows=258, samples=26)
+    assert room_for(SMALL) == Room(flush_every=1024, rows=1026, samples=103)
 
 
 def test_a_large_model_takes_no_more_than_it_must() -> None:
