@@ -35,3 +35,8 @@ def exposed_rings(rings: Sequence[keras.Variable]) -> list[keras.Variable]:
 def carry(step_function: Callable[..., Any], rings: Callable[[], Sequence[keras.Variable]]) -> Any:
     """The step function that takes the rings along: it does so by itself."""
     return step_function
+
+
+def kept(variables: Sequence[keras.Variable], optimizer: Any) -> Any:
+    """None, no room for the weights from before an update: they are copied where they are read."""
+    return None

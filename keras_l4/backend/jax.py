@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_l4.backend.jax_folds import INTEGERS, folded
+from keras_l4.backend.jax_kept import Kept
 from keras_l4.backend.jax_ring import Ring, updated
 from keras_l4.backend.mesh import apart, splits_variables
 
@@ -98,8 +99,12 @@ def counted(counter: Any) -> Any:
     return keras.ops.convert_to_tensor(counter)
 
 
-def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> Callable[[], list[Any]]:
+def snapshot(
+    wanted: Any, variables: Sequence[Any], xla: bool, kept: Kept | None = None
+) -> Callable[[], list[Any]]:
     """Gives the variables as they are now: arrays do not change."""
+    if kept is not None:
+        return kept.take(wanted, variables)
     held = [value(v, xla) for v in variables]
     return lambda: held
 

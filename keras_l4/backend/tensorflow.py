@@ -85,7 +85,9 @@ def counted(counter: Any) -> Any:
     return tf.identity(counter)
 
 
-def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> Callable[[], list[Any]]:
+def snapshot(
+    wanted: Any, variables: Sequence[Any], xla: bool, kept: None = None
+) -> Callable[[], list[Any]]:
     """Gives the variables as they are now, in float32 or better; to be called where `wanted`.
 
     A tensor that is held across an assignment makes TensorFlow copy the variable. A branch that

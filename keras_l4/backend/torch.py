@@ -63,7 +63,9 @@ def counted(counter: Any) -> Any:
     return value(counter, False).clone()
 
 
-def snapshot(wanted: Any, variables: Sequence[Any], xla: bool) -> Callable[[], list[Any]]:
+def snapshot(
+    wanted: Any, variables: Sequence[Any], xla: bool, kept: None = None
+) -> Callable[[], list[Any]]:
     """Gives the variables as they are now where `wanted`; nothing otherwise."""
     copies = [v.value.detach().clone() for v in variables] if wanted else []
     return lambda: copies

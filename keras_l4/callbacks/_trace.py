@@ -49,6 +49,7 @@ class Trace:
         if id(optimizer) not in self.recording:
             return
         if recorder := self.recorder(optimizer):
+            recorder.weights.free()
             self.recorders[id(optimizer)] = recorder
         restore(optimizer)
         if self.recording == self.kept_for:

@@ -103,7 +103,7 @@ class Recording(backend.SumsOnce):
                 )
 
             def update() -> None:
-                held = optimizer_variables[: len(own)]
+                held = [variable.value for variable in own]
                 updated = stateless_apply(held, grads, trainable_variables)
                 for variable, value in zip([*watched, *own], chain(*updated), strict=True):
                     variable.assign(value)

@@ -61,10 +61,12 @@ class Measured(Quantity):
         dtype: `"float"` (float32) or `"int"` (an exact count).
         of_nonfinite: It is zero where the gradient norms say that all is finite, and is measured
             only where they do not.
+        reads_weights: Whether it may read the weights or the update, which are held for it.
     """
 
     dtype: ClassVar[Literal["float", "int"]] = "float"
     of_nonfinite: ClassVar[bool] = False
+    reads_weights: ClassVar[bool] = True
 
     @abc.abstractmethod
     def measure(self, step: Step) -> Any:
@@ -93,6 +95,7 @@ class Folded(Measured):
 
     over: ClassVar[Literal["gradients", "second_moments"]] = "gradients"
     fold: ClassVar[Literal["count", "magnitude", "maximum", "minimum"]] = "count"
+    reads_weights = False
 
     @abc.abstractmethod
     def element(self, x: Any, rate: Rate) -> Any:

@@ -17,6 +17,7 @@ class ClipFactor(Measured):
     unit = "1"
     when = SAMPLED
     pool = "clip_factor"
+    reads_weights = False
 
     def measure(self, step: Step) -> Any:
         return step.clip_factors

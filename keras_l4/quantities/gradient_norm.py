@@ -21,6 +21,7 @@ class GradientNorm(Measured):
     unit = "loss per unit of weight"
     when = EVERY_STEP
     pool = "norm"
+    reads_weights = False
 
     def measure(self, step: Step) -> Any:
         return step.gradient_norms

@@ -21,6 +21,7 @@ class RateStatistic(Measured):
     unit = "depends on the optimizer"
     when = EVERY_STEP
     pool = "mean_by_size"
+    reads_weights = False
 
     def measure(self, step: Step) -> Any:
         return step.rate_statistic

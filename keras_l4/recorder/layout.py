@@ -127,6 +127,11 @@ class Layout:
     def counts(self) -> tuple[Measured, ...]:
         return self._measured("int", every_step=False)
 
+    @property
+    def reads_weights(self) -> bool:
+        """Whether one of them may read the weights, or the update."""
+        return any(q.reads_weights for q in self.quantities if isinstance(q, Measured))
+
     def folded(self, of_nonfinite: bool) -> list[Folded]:
         """Those that are folded over the elements."""
         folded = (q for q in self.quantities if isinstance(q, Folded))

@@ -21,6 +21,7 @@ from keras_l4.recorder.room import Room
 from keras_l4.recorder.sample import sample
 from keras_l4.recorder.settings import Settings
 from keras_l4.recorder.step import Step, not_held
+from keras_l4.recorder.weights import Weights
 
 
 class Recorder:
@@ -53,6 +54,7 @@ class Recorder:
         self.floats = ring("keras_l4_floats", (self.room.rows, layout.num_floats), "float32")
         self.integers = ring("keras_l4_integers", (self.room.rows, layout.num_integers), "int")
         self.moments = Moments(rate, layout, self.consumption, settings.xla)
+        self.weights = Weights(rate, layout, self.consumption, settings.xla)
         samples = (self.room.samples, layout.num_samples)
         self.samples = ring("keras_l4_samples", samples, "float32")
 
@@ -60,11 +62,13 @@ class Recorder:
     def rings(self) -> list[Any]:
         """All that is kept on the device."""
         rings = [self.counters, self.floats, self.integers, self.moments.means, self.samples]
-        return [*rings, self.guard.state] if self.guard else rings
+        guard = [self.guard.state] if self.guard else []
+        return [*rings, *guard, *self.weights.rings]
 
     def resume(self) -> None:
         """Makes ready for another `fit`."""
         self.moments.look_up()
+        self.weights.resume()
         if self.guard:
             self.guard.release()
 
@@ -95,15 +99,13 @@ class Recorder:
         due = counters[1] % self.settings.every == 0
         suspicious = backend.known(~backend.every(norms < np.inf))
         looked = backend.known(taken.is_update & due | suspicious)
-        wanted = self.rate.every_update or looked
-        watched = self.consumption.variables
         return Begun(
             counters,
             taken,
             norms,
             suspicious,
             looked,
-            backend.snapshot(wanted, watched, self.settings.xla),
+            self.weights.before(looked),
             self.moments.slots_before(),
             backend.row(self.consumption.clock(), "float32"),
             backend.counted(self.consumption.optimizer.iterations),

@@ -1,0 +1,82 @@
+"""JAX on the CPU: the weights from before an update, kept from step to step.
+
+Arrays do not change, so that to hold one across its update costs a copy of it: XLA makes it at every
+step, whether a branch reads it or not. Written in a branch of its own, it costs as much as is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+
+from keras_l4.backend.jax_folds import INTEGERS
+from keras_l4.backend.jax_ring import Ring, ring
+from keras_l4.backend.mesh import splits_variables
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Room for the values of variables.
+
+    Attributes:
+        rings: One like each of the variables.
+        clocks: The numbers that the optimizer's update depends on: its rate, its iterations.
+    """
+
+    rings: list[Ring]
+    clocks: list[keras.Variable]
+
+    def take(self, wanted: Any, variables: Sequence[keras.Variable]) -> Callable[[], list[Any]]:
+        """Gives the variables as they are now where `wanted`; as they were at some time otherwise."""
+        now = [variable.value for variable in variables]
+        before = [place.value for place in self.rings]
+        values = jax.lax.cond(wanted, lambda: [jnp.copy(x) for x in now], lambda: before)
+        for place, value in zip(self.rings, values, strict=True):
+            place.assign(value)
+        for clock in self.clocks:
+            clock.assign(_after(values, clock.value))
+        return lambda: [jnp.ravel(x) for x in values]
+
+    def free(self) -> None:
+        """Gives the memory back, until `resume`."""
+        for place in self.rings:
+            place.value.delete()
+
+    def resume(self) -> None:
+        """Has the memory again."""
+        for place in self.rings:
+            place.assign(jnp.zeros(place.shape, place.dtype))
+
+
+def kept(variables: Sequence[keras.Variable], optimizer: Any) -> Kept | None:
+    """Room for these variables of `optimizer`, built.
+
+    None on an accelerator, where a copy takes no time and memory is scarce; and where a device holds
+    a part of a variable only.
+    """
+    if jax.default_backend() != "cpu" or splits_variables():
+        return None
+    rings = [ring("keras_l4_kept", tuple(v.shape), v.dtype, beside=v) for v in variables]
+    return Kept(rings, [v for v in optimizer.variables if not len(v.shape)])
+
+
+def _after(arrays: Sequence[Any], x: Any) -> Any:
+    """The same number, but not before there are `arrays`.
+
+    What comes of it may then be written where they were read. XLA drops barriers, and whatever it
+    sees to be nothing; it does not see that of two integers in a row one is even.
+    """
+    largest = max(arrays, key=lambda array: array.size)
+    number = _bits(largest.reshape(-1)[0])
+    nothing = number * (number + 1) & 1
+    bits = _bits(x)
+    return jax.lax.bitcast_convert_type(bits | nothing.astype(bits.dtype), x.dtype)
+
+
+def _bits(x: Any) -> Any:
+    return jax.lax.bitcast_convert_type(x, INTEGERS[x.dtype.itemsize])

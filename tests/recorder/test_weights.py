@@ -1,0 +1,98 @@
+"""On JAX the weights from before an update are kept, and cost nothing where nobody reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_l4 import backend
+from keras_l4.callbacks import TrainingDiagnostics
+from keras_l4.optimizers import instrument
+from keras_l4.recorder.settings import Settings
+from tests.training import build, norms, same, state, train
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="only there they are kept")
+
+SHAPE = (64, 64)
+# Those whose rate does not need the update of every step.
+OPTIMIZERS = ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adadelta"]
+
+
+def kept_by(model: Any) -> list[Any]:
+    [recorder] = vars(model)["_keras_l4_trace"].recorders.values()
+    return recorder.weights.rings
+
+
+def compiled(optimizer: Any, quantities: tuple[str, ...]) -> str:
+    """The program of a step of an optimizer that is given its state to overwrite."""
+    import jax
+
+    weights = keras.Variable(np.ones(SHAPE), dtype="float32", name="w")
+    optimizer.build([weights])
+    recorder = instrument(optimizer, Settings(quantities=quantities)).recorder
+    with backend.exposed(recorder.rings):
+        state = [weights.value], [v.value for v in optimizer.variables]
+
+        # What is given is matched with what comes out by its place.
+        def step(state: Any, gradients: Any) -> Any:
+            trainable, own = state
+            return optimizer.stateless_apply(own, gradients, trainable)
+
+        lowered = jax.jit(step, donate_argnums=0).lower(state, [np.ones(SHAPE, np.float32)])
+        return lowered.compile().as_text()
+
+
+def copies(program: str) -> int:
+    """How often all of the weights are copied, in branches not counted."""
+    _, _, entry = program.partition("ENTRY")
+    return len(re.findall(r"f32\[(64,64|4096)\]\S* copy\(", entry))
+
+
+@pytest.fixture
+def unkept(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on a copy is made at every step, as on an accelerator."""
+    return lambda: monkeypatch.setattr(backend, "kept", lambda variables, optimizer: None)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_no_step_copies_them_that_is_not_sampled(name: str, unkept: Callable[[], None]) -> None:
+    make = getattr(keras.optimizers, name)
+    assert copies(compiled(make(), ("update_norm",))) == copies(compiled(make(), ("nan_count",)))
+    unkept()
+    assert copies(compiled(make(), ("update_norm",))) > copies(compiled(make(), ("nan_count",)))
+
+
+def test_take_as_much_as_the_weights_and_only_if_read() -> None:
+    model = build()
+    train(model, TrainingDiagnostics(verbose=0))
+    assert [ring.shape for ring in kept_by(model)] == [v.shape for v in model.trainable_variables]
+    model = build()
+    train(model, norms(verbose=0))
+    assert kept_by(model) == []
+
+
+def test_are_given_back_after_fit_and_there_in_the_next() -> None:
+    model, numbers = build(), []
+    for _ in range(2):
+        diagnostics = TrainingDiagnostics(every=2, verbose=0, hooks=[numbers.append])
+        train(model, diagnostics)
+        assert all(ring.value.is_deleted() for ring in kept_by(model))
+    assert all((block.values["update_norm"] > 0).all() for block in numbers)
+
+
+def test_are_what_a_copy_would_be(unkept: Callable[[], None]) -> None:
+    def trained() -> tuple[list[np.ndarray], list[Any]]:
+        model, blocks = build(keras.optimizers.AdamW(0.1)), []
+        train(model, TrainingDiagnostics(every=2, verbose=0, hooks=[blocks.append]), epochs=2)
+        return state(model), blocks
+
+    (weights, ours), _ = trained(), unkept()
+    plain, theirs = trained()
+    assert same(weights, plain)
+    for a, b in zip(ours, theirs, strict=True):
+        assert same([*a.values.values()], [*b.values.values()])
