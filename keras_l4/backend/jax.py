@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
 
+from keras_l4.backend.jax_branches import cond
 from keras_l4.backend.jax_folds import INTEGERS, folded
 from keras_l4.backend.jax_kept import Kept
 from keras_l4.backend.jax_ring import Ring, updated
 from keras_l4.backend.mesh import apart, splits_variables
+
+_Measure = TypeVar("_Measure", bound=Callable[..., Any])
+
+
+def underived(measure: _Measure) -> _Measure:
+    """Decorates what measures: nothing to do."""
+    return measure
 
 
 def known(flag: Any) -> Any:
@@ -29,11 +37,6 @@ def either(a: Any, b: Any) -> Any:
 def every(mask: Any) -> Any:
     """Whether all of it is true."""
     return mask.all()
-
-
-def cond(predicate: Any, true: Callable[[], Any], false: Callable[[], Any]) -> Any:
-    """`true()` or `false()`, which give the same shapes."""
-    return jax.lax.cond(predicate, true, false)
 
 
 def unless(flag: Any, update: Callable[[], None], variables: Sequence[Any]) -> None:
@@ -122,7 +125,7 @@ def branch(
         measured, sample = measure()
         return measured, updated(samples, index, sample)
 
-    measured, written = jax.lax.cond(wanted, taken, lambda: (otherwise(), samples.value))
+    measured, written = cond(wanted, taken, lambda: (otherwise(), samples.value))
     samples.assign(written)
     return measured
 

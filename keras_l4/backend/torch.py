@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import torch
 
 from keras_l4.backend.torch_folds import widen
 from keras_l4.backend.torch_ring import Ring, write
+
+_Measure = TypeVar("_Measure", bound=Callable[..., Any])
+
+
+def underived(measure: _Measure) -> _Measure:
+    """Decorates what measures: nobody derives what is measured."""
+    return torch.no_grad()(measure)
 
 
 def known(flag: Any) -> Any:
@@ -45,7 +52,7 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 def whole_gradient(gradient: Any, xla: bool) -> Any:
     """The gradient, dense: torch embeddings of Keras are."""
-    return gradient.detach()
+    return gradient
 
 
 def is_sparse(gradient: Any) -> bool:
@@ -54,8 +61,7 @@ def is_sparse(gradient: Any) -> bool:
 
 def value(variable: Any, xla: bool) -> Any:
     """The variable's tensor as it is now."""
-    held = variable.value if isinstance(variable, keras.Variable) else variable
-    return held.detach()
+    return variable.value if isinstance(variable, keras.Variable) else variable
 
 
 def counted(counter: Any) -> Any:
@@ -67,7 +73,7 @@ def snapshot(
     wanted: Any, variables: Sequence[Any], xla: bool, kept: None = None
 ) -> Callable[[], list[Any]]:
     """Gives the variables as they are now where `wanted`; nothing otherwise."""
-    copies = [v.value.detach().clone() for v in variables] if wanted else []
+    copies = [v.value.clone() for v in variables] if wanted else []
     return lambda: copies
 
 
@@ -104,7 +110,7 @@ def strided_sample(x: Any, stride: int, size: int) -> Any:
 
     Of a gradient that is sparse or missing, the elements that are left out are zeros at the end.
     """
-    flat = x.detach().reshape(-1)
+    flat = x.reshape(-1)
     sample = (flat[::stride] if stride > 1 else flat).to(torch.float32)
     missing = size - sample.numel()
     return torch.nn.functional.pad(sample, (0, missing)) if missing else sample

@@ -1,7 +1,7 @@
 """torch: norms, means, sums, counts and extremes over the elements of tensors.
 
 To start an operation takes a CPU as long as to go through some ten thousand elements, and a GPU (as
-reckoned, not measured) a million: smaller tensors of one size go through each operation together.
+reckoned, not measured) a million: smaller tensors of one shape go through each operation together.
 """
 
 from __future__ import annotations
@@ -101,20 +101,29 @@ def _reduced(
         _of_group([tensors[i] for i in group], reduction, [v[group] for v in vectors])
         for group in together
     ]
-    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
+    columns = [_column(column) for column in zip(*parts, strict=True)]
     return [column[constant(order, column)] for column in columns] if len(order) else columns
 
 
-def _of_group(tensors: Sequence[Any], reduction: Reduction, vectors: Sequence[Any]) -> list[Any]:
+def _of_group(
+    tensors: Sequence[Any], reduction: Reduction, vectors: Sequence[Any]
+) -> Sequence[Any]:
     if len(tensors) == 1:
-        return [x.reshape(1) for x in reduction(tensors[0], *vectors)]
-    stacked = torch.stack([x.reshape(-1) for x in tensors])
-    return list(reduction(stacked, *(v[:, None] for v in vectors), dim=1))
+        return reduction(tensors[0], *(v[0] for v in vectors))
+    stacked = torch.stack(tensors).reshape(len(tensors), -1)
+    return reduction(stacked, *(v[:, None] for v in vectors), dim=1)
+
+
+def _column(parts: Sequence[Any]) -> Any:
+    """Vectors, then scalars, as one vector."""
+    vectors, scalars = [x for x in parts if x.dim()], [x for x in parts if not x.dim()]
+    together = [torch.stack(scalars)] if scalars else []
+    return torch.cat(vectors + together) if vectors else together[0]
 
 
 def _kind(x: Any) -> Any:
     is_small = x.numel() <= (_SMALL_ON_CPU if x.is_cpu else _SMALL)
-    return (x.numel(), x.dtype) if is_small else None
+    return (x.shape, x.dtype) if is_small else None
 
 
 def widen(x: Any) -> Any:

@@ -36,7 +36,7 @@ def count(counters: Ring, before: Sequence[Any], by: Sequence[Any]) -> None:
 
 def row(parts: Sequence[Any], dtype: str) -> Any:
     """The parts, scalars or vectors, one after the other: a vector."""
-    held = [x.value.detach() if isinstance(x, keras.Variable) else x for x in parts]
+    held = [x.value if isinstance(x, keras.Variable) else x for x in parts]
     device = next((x.device for x in held if isinstance(x, torch.Tensor)), None)
     kind = getattr(torch, dtype)
     vectors = [_vector(x, kind, device) for x in held]
@@ -47,7 +47,8 @@ def _vector(x: Any, dtype: Any, device: Any) -> Any:
     if not isinstance(x, torch.Tensor):
         # Unlike a copy from the host, one that is filled there does not wait for the device.
         return torch.full((1,), x, dtype=dtype, device=device)
-    return x.to(device, dtype).reshape(-1)
+    moved = x.to(device, dtype)
+    return moved if moved.dim() == 1 else moved.reshape(-1)
 
 
 def write(ring: Ring, index: int, row: Any) -> None:

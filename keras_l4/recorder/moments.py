@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_l4 import backend
+from keras_l4.recorder.begun import Begun
 from keras_l4.recorder.consumption import Consumption
 from keras_l4.recorder.layout import Layout
 from keras_l4.recorder.rate import AdaptiveRate, Rate
@@ -56,7 +57,14 @@ class Moments:
         """Takes the means from the slots, for steps that were not recorded."""
         self.means.assign(self.from_slots(self.slots_before()))
 
-    def advanced(self, norms: Any, applied: Any) -> Any:
+    def after(self, begun: Begun, skipped: Any) -> Any:
+        """The means after a step, unless it was skipped: from its norms where they tell."""
+        taken = begun.taken
+        as_is = taken.all_dense and taken.consumed is None
+        advanced = self._advanced(begun.norms, taken.is_update & ~skipped) if as_is else None
+        return self.from_slots(begun.slots) if advanced is None else advanced
+
+    def _advanced(self, norms: Any, applied: Any) -> Any:
         """The means after a step whose consumed gradients have these norms, where `applied`.
 
         None where the norms do not tell.

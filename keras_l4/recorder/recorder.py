@@ -93,6 +93,7 @@ class Recorder:
         else:
             update()
 
+    @backend.underived
     def _begin(self, taken: Taken) -> Begun:
         counters = backend.counts(self.counters)
         norms = backend.exact_norms(taken.gradients)
@@ -113,6 +114,7 @@ class Recorder:
             self.guard.holds(taken, suspicious) if self.guard else False,
         )
 
+    @backend.underived
     def _end(self, begun: Begun) -> None:
         skipped = self.consumption.raw_iterations() == begun.raw_iterations
         floats, counts, means = backend.branch(
@@ -174,14 +176,7 @@ class Recorder:
         num = len(self.layout.variables)
         floats = ops.zeros((num * len(self.layout.closer),), "float32")
         counts = ops.zeros((num * len(self.layout.counts),), self.integers.dtype)
-        return floats, counts, self._advanced(begun, skipped)
-
-    def _advanced(self, begun: Begun, skipped: Any) -> Any:
-        taken = begun.taken
-        applied = taken.is_update & ~skipped
-        as_is = taken.all_dense and taken.consumed is None
-        advanced = self.moments.advanced(begun.norms, applied) if as_is else None
-        return self.moments.from_slots(begun.slots) if advanced is None else advanced
+        return floats, counts, self.moments.after(begun, skipped)
 
     def _values(self) -> list[Any]:
         return [backend.value(v, self.settings.xla) for v in self.consumption.variables]

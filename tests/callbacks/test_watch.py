@@ -11,6 +11,8 @@ import pytest
 from keras import ops
 
 import keras_l4
+from keras_l4.optimizers import instrument
+from keras_l4.recorder.settings import Settings
 from tests import loops
 from tests.training import BATCH, ROWS, build, norms, rows, same, train
 
@@ -188,3 +190,15 @@ class TestJax:
             keras_l4.watch(model, keras.optimizers.Adam()),
         ):
             raise AssertionError
+
+
+@pytest.mark.skipif(ON != "torch", reason="elsewhere nothing is kept of it")
+@pytest.mark.parametrize("every", [1, 10])
+def test_a_loop_that_derives_everything_does_not_derive_the_record(every: int) -> None:
+    optimizer, weights = keras.optimizers.Adam(), keras.Variable(np.ones(4, "float32"))
+    optimizer.build([weights])
+    instrument(optimizer, Settings(every=every))
+    for _ in range(2):
+        optimizer.apply([ops.ones(4)])
+    assert weights.value.requires_grad
+    assert not any(ring.value.requires_grad for ring in optimizer.recorder.rings)
