@@ -19,6 +19,7 @@ elif keras.backend.backend() == "jax":
     from keras_l4.backend.hessian_jax import derivatives as derivatives
     from keras_l4.backend.hessian_jax import visit_own_gradients as visit_own_gradients
     from keras_l4.backend.jax import *  # noqa: F403
+    from keras_l4.backend.jax_branches import *  # noqa: F403
     from keras_l4.backend.jax_folds import *  # noqa: F403
     from keras_l4.backend.jax_kept import kept as kept
     from keras_l4.backend.jax_ring import *  # noqa: F403

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from keras_l4.backend.groups import groups
+from keras_l4.backend.jax_branches import is_traced
 from keras_l4.backend.mesh import splits_variables
 from keras_l4.backend.packing import Kind, Packing, packs
 
@@ -111,8 +112,9 @@ class _Fold:
         """
         starts = self._each(_start, numbers)
         operations = [_FOLDS[how] for how in self.folds]
-        if splits_variables():
-            # Of a common reduction each result would be exchanged by itself, not all in one go.
+        if splits_variables() or not is_traced(numbers[0]):
+            # Of a common reduction each result would be exchanged by itself, not all in one go;
+            # and where a step runs eagerly, XLA would compile it anew.
             triples = zip(numbers, starts, operations, strict=True)
             return [jax.lax.reduce(x, start, combine, axes) for x, start, combine in triples]
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import keras
 
+from keras_l4.backend.jax_branches import cond
 from keras_l4.backend.jax_folds import INTEGERS
 from keras_l4.backend.jax_ring import Ring, ring
 from keras_l4.backend.mesh import splits_variables
@@ -35,7 +36,7 @@ class Kept:
         """Gives the variables as they are now where `wanted`; as they were at some time otherwise."""
         now = [variable.value for variable in variables]
         before = [place.value for place in self.rings]
-        values = jax.lax.cond(wanted, lambda: [jnp.copy(x) for x in now], lambda: before)
+        values = cond(wanted, lambda: [jnp.copy(x) for x in now], lambda: before)
         for place, value in zip(self.rings, values, strict=True):
             place.assign(value)
         for clock in self.clocks:

@@ -139,3 +139,22 @@ def test_a_variable_of_its_own_size_adds_no_reduction() -> None:
 def test_a_closer_look_takes_small_variables_together() -> None:
     # It was 53 when each variable was measured by itself.
     assert _added_by_each(_called) < 18
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="elsewhere nothing is compiled there")
+def test_a_step_that_runs_eagerly_compiles_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    # It compiled its branches and reductions anew, and took a second and a half.
+    import jax
+
+    optimizer = _optimizer(FEW, recorded=True, alike=False)
+
+    def two_steps() -> int:
+        caplog.clear()
+        with jax.log_compiles():
+            for _ in range(2):
+                optimizer.apply(_gradients(optimizer))
+        return sum("compil" in record.getMessage().lower() for record in caplog.records)
+
+    assert two_steps() > 0
+    two_steps()
+    assert two_steps() == 0
