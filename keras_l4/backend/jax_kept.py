@@ -6,6 +6,7 @@ step, whether a branch reads it or not. Written in a branch of its own, it costs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from keras_l4.backend.jax_branches import cond
 from keras_l4.backend.jax_folds import INTEGERS
 from keras_l4.backend.jax_ring import Ring, ring
 from keras_l4.backend.mesh import splits_variables
+
+_CLOCKS = ("bfloat16", "float16", "float32", "float64", "int32", "int64")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Kept:
     def free(self) -> None:
         """Gives the memory back, until `resume`."""
         for place in self.rings:
-            place.value.delete()
+            place._value = None
 
     def resume(self) -> None:
         """Has the memory again."""
@@ -60,10 +63,14 @@ def kept(variables: Sequence[keras.Variable], optimizer: Any) -> Kept | None:
     None on an accelerator, where a copy takes no time and memory is scarce; and where a device holds
     a part of a variable only.
     """
-    if jax.default_backend() != "cpu" or splits_variables():
+    if jax.default_backend() != "cpu" or splits_variables() or not any(map(_size, variables)):
         return None
     rings = [ring("keras_l4_kept", tuple(v.shape), v.dtype, beside=v) for v in variables]
-    return Kept(rings, [v for v in optimizer.variables if not len(v.shape)])
+    return Kept(rings, [v for v in optimizer.variables if v.dtype in _CLOCKS and not len(v.shape)])
+
+
+def _size(variable: keras.Variable) -> int:
+    return math.prod(variable.shape)
 
 
 def _after(arrays: Sequence[Any], x: Any) -> Any:
@@ -74,9 +81,19 @@ def _after(arrays: Sequence[Any], x: Any) -> Any:
     """
     largest = max(arrays, key=lambda array: array.size)
     number = _bits(largest.reshape(-1)[0])
-    nothing = number * (number + 1) & 1
+    return _with_bits(x, number * (number + 1) & 1)
+
+
+@jax.custom_jvp
+def _with_bits(x: Any, more: Any) -> Any:
     bits = _bits(x)
-    return jax.lax.bitcast_convert_type(bits | nothing.astype(bits.dtype), x.dtype)
+    return jax.lax.bitcast_convert_type(bits | more.astype(bits.dtype), x.dtype)
+
+
+@_with_bits.defjvp
+def _(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    # Who derives an update by its rate gets the same as without us.
+    return _with_bits(*primals), tangents[0]
 
 
 def _bits(x: Any) -> Any:

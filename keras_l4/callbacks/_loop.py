@@ -45,7 +45,10 @@ class Loop:
 
     def stop(self, optimizer: Any) -> None:
         """`optimizer` is as it was."""
+        recorder = self.recorder(optimizer)
         self._undo.close()
+        if recorder is not None:
+            recorder.weights.free()
 
     def recorder(self, optimizer: Any) -> Recorder | None:
         """That of `optimizer`, once it knows its variables."""

@@ -19,7 +19,8 @@ class Pace:
         every: Steps between two that are looked at closely.
         steps_per_execution: Steps between two occasions to read.
         asks_ahead: Whether steps may be asked for a little before they are read, so that the device
-            is busy while the host reads. None is read later for that, but reads are closer.
+            is busy while the host reads. Reads are closer for that: each step is still read within
+            `flush_every` steps.
     """
 
     def __init__(self, every: int, steps_per_execution: int, asks_ahead: bool = True) -> None:
@@ -33,14 +34,18 @@ class Pace:
         self._unasked += self._at_once
         self._unsampled += self._at_once
 
-    def is_read_due(self, room: Room) -> bool:
-        """Whether there are enough steps to be read, or it is time, however few there are.
+    def is_late(self) -> bool:
+        """Whether it is time to read all steps, however few there are.
 
         Several processes have to read at the same step, since what they read may end training,
         and their clocks do not agree.
         """
         late = time.monotonic() - self._read_at >= SECONDS_BETWEEN_READS
-        return self._unread >= room.flush_every or (late and not backend.has_other_processes())
+        return late and not backend.has_other_processes()
+
+    def is_read_due(self, room: Room) -> bool:
+        """Whether there are enough steps to be read."""
+        return self._unread >= room.flush_every
 
     def is_request_due(self, room: Room) -> bool:
         """Whether the steps so far should be asked for, to be read a little later."""

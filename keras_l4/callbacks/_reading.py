@@ -20,7 +20,7 @@ class Reading:
     """Reads one recorder.
 
     Attributes:
-        chunk: What was read last, if anything was.
+        chunk: What was read last and has a closer look, or was read first; None where nothing was.
 
     Args:
         name: Of the optimizer that it records.
@@ -51,11 +51,14 @@ class Reading:
     def due(self) -> Iterator[StepBlock]:
         """What there is to be read before the next steps; asks for what will be."""
         room = self.recorder.room
-        if self._pace.is_read_due(room):
+        if self._pace.is_late():
+            yield from self.rest()
+        elif self._pace.is_read_due(room):
             yield from self._next()
         elif not self._reader.has_asked and self._pace.is_request_due(room):
             self._ask()
-        elif self._pace.are_samples_due(room, self._reader.num_rows):
+        # Also where rows are read: they were asked for some steps ago, and so were their samples.
+        if self._pace.are_samples_due(room, self._reader.num_rows):
             self._fuse.attempt("reading samples", self._reader.ask_for_samples)
             self._pace.note_sampling()
 
@@ -81,7 +84,8 @@ class Reading:
         chunk = self._reader.read()
         if chunk is None:
             return None
-        self.chunk = chunk
+        if self.chunk is None or len(chunk.looked.t):
+            self.chunk = chunk
         if chunk.num_lost:
             _missing_steps.tell_of_lost_steps(chunk)
         layout = self.recorder.layout

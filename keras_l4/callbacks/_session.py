@@ -52,8 +52,8 @@ class Session:
         self.members, self.is_open, self.run_dir = members, True, plan.run_dir
         self.guard = guard_mode(members)
         self._plan, self._optimizer, self._switch = plan, optimizer, switch
-        # Who acts on what is read is told as early as can be.
-        is_patient = all(member.action == "warn" for member in members)
+        # Who acts on what is read, or has to do it again, is told as early as can be.
+        is_patient = all(m.action == "warn" and not m.keeps_steps for m in members)
         self._fuse, self._pace = Fuse(), Pace(plan.every, plan.steps_per_execution, is_patient)
         self._reading: Reading | None = None
         self._epoch, self._started = 0, False

@@ -49,9 +49,10 @@ class Trace:
         if id(optimizer) not in self.recording:
             return
         if recorder := self.recorder(optimizer):
-            recorder.weights.free()
             self.recorders[id(optimizer)] = recorder
         restore(optimizer)
+        if recorder:
+            recorder.weights.free()
         if self.recording == self.kept_for:
             self.kept_function = self.model.train_function
         self.recording = {k: v for k, v in self.recording.items() if k != id(optimizer)}

@@ -18,10 +18,11 @@ Tensors = Sequence[Any]
 
 
 def not_held() -> NoReturn:
-    """The weights before the update, of a step that nobody wanted to look at closely."""
+    """The weights before the update, of a step for which nobody wanted them."""
     raise RuntimeError(
-        "A quantity that is measured at every step read the weights or the update of the step. They "
-        "are held on sampled steps only; give it when = SAMPLED."
+        "A quantity read the weights or the update of a step for which they are not held. They are "
+        "held on sampled steps, for quantities that say so: give it when = SAMPLED and "
+        "reads_weights = True."
     )
 
 

@@ -33,6 +33,16 @@ def test_they_are_written_when_they_are_due_and_finite(tmp_path: Path) -> None:
     assert all(np.isfinite(values).all() for values in histograms.values())
 
 
+def test_the_last_closer_look_may_have_been_read_before_the_epoch_ended(tmp_path: Path) -> None:
+    # Of 24 steps 15 are read after the 16th, and of the others none is looked at closely.
+    ours = norms(tmp_path, histogram_freq=1, every=14, flush_every=16)
+    model = build()
+    train(model, ours, batch_size=1)
+
+    content = event_files(tmp_path)[0].read_bytes()
+    assert all(f"gradients/{v.path}".encode() in content for v in model.trainable_variables)
+
+
 def test_they_are_off_by_default(tmp_path: Path) -> None:
     train(build(), norms(tmp_path))
 

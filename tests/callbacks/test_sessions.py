@@ -73,6 +73,21 @@ class TestSeveralCallbacks:
 
         assert read == lengths
 
+    def test_are_all_read_after_some_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = [0]
+        slow = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: now.append(now[-1] + 1)
+        )
+        # Twelve steps are asked for, and two more have run when it is time.
+        monkeypatch.setattr(_pace, "_AHEAD", 4)
+        monkeypatch.setattr(_pace, "SECONDS_BETWEEN_READS", 15)
+        monkeypatch.setattr(_pace, "time", SimpleNamespace(monotonic=lambda: now[-1]))
+        read: list[int] = []
+        ours = norms(flush_every=16, hooks=[lambda block: read.append(len(block))])
+        train(build(), slow, ours, batch_size=1)
+
+        assert read == [12, 2, 10]
+
     def test_do_not_write_into_two_folders(self, tmp_path: Path) -> None:
         model = build()
         one, other = tmp_path / "one", tmp_path / "other"

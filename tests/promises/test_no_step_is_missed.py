@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import keras_l4
-from keras_l4.callbacks import NonFiniteMonitor
+from keras_l4.callbacks import NonFiniteMonitor, _pace
 from keras_l4.recorder import room
-from tests.training import STEPS, build, norms, train
+from tests.training import ROWS, STEPS, build, norms, train
 
 several_steps_per_execution = pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="torch has one step per execution"
@@ -45,17 +45,22 @@ def test_a_small_model_is_read_when_its_rings_are_full(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("num_bytes", [0, 500, 2**19])
-def test_no_sample_is_lost_however_few_fit(num_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("batch_size", "flush_every"), [(8, None), (1, 16), (1, 4)])
+def test_no_sample_is_lost_however_few_fit(
+    num_bytes: int, batch_size: int, flush_every: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(room, "BYTES", num_bytes)
+    monkeypatch.setattr(_pace, "_AHEAD", 4)
     medians: list[np.ndarray] = []
     ours = norms(
         quantities=["effective_learning_rate_p50"],
         every=1,
+        flush_every=flush_every,
         hooks=[lambda block: medians.append(block.values["effective_learning_rate_p50"])],
     )
-    train(build(keras.optimizers.Adam(0.1)), ours, epochs=2)
+    train(build(keras.optimizers.Adam(0.1)), ours, epochs=2, batch_size=batch_size)
 
-    assert len(np.concatenate(medians)) == 2 * STEPS
+    assert len(np.concatenate(medians)) == 2 * ROWS // batch_size
     assert np.isfinite(np.concatenate(medians)).all()
 
 

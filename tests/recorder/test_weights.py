@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_l4
 from keras_l4 import backend
 from keras_l4.callbacks import TrainingDiagnostics
 from keras_l4.optimizers import instrument
@@ -21,6 +22,15 @@ pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="only t
 SHAPE = (64, 64)
 # Those whose rate does not need the update of every step.
 OPTIMIZERS = ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW", "Nadam", "Adamax", "Adadelta"]
+
+
+class WithFlags(keras.optimizers.Adam):
+    """Keeps scalars that have no bits to be looked at."""
+
+    def build(self, variables: Any) -> None:
+        super().build(variables)
+        for dtype in ("bool", "uint8", "complex64"):
+            self.add_variable(shape=(), dtype=dtype, name=dtype)
 
 
 def kept_by(model: Any) -> list[Any]:
@@ -81,7 +91,7 @@ def test_are_given_back_after_fit_and_there_in_the_next() -> None:
     for _ in range(2):
         diagnostics = TrainingDiagnostics(every=2, verbose=0, hooks=[numbers.append])
         train(model, diagnostics)
-        assert all(ring.value.is_deleted() for ring in kept_by(model))
+        assert all(ring._value is None for ring in kept_by(model))
     assert all((block.values["update_norm"] > 0).all() for block in numbers)
 
 
@@ -96,3 +106,47 @@ def test_are_what_a_copy_would_be(unkept: Callable[[], None]) -> None:
     assert same(weights, plain)
     for a, b in zip(ours, theirs, strict=True):
         assert same([*a.values.values()], [*b.values.values()])
+
+
+def test_mind_no_scalar_of_the_optimizer() -> None:
+    model = build(WithFlags())
+    train(model, TrainingDiagnostics(verbose=0))
+    plain = build(WithFlags())
+    train(plain)
+    assert same(state(model), state(plain))
+
+
+def test_need_elements() -> None:
+    optimizer = keras.optimizers.Adam()
+    optimizer.build([keras.Variable(np.ones((0, 3), "float32"))])
+    recorder = instrument(optimizer, Settings()).recorder
+    optimizer.apply([keras.ops.zeros((0, 3))])
+    assert recorder.weights.rings == []
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_do_not_stand_between_an_update_and_its_rate(recorded: bool) -> None:
+    import jax
+
+    optimizer, weights = keras.optimizers.SGD(0.1), keras.Variable(np.ones(4, "float32"))
+    optimizer.build([weights])
+    rings = instrument(optimizer).recorder.rings if recorded else []
+    with backend.exposed(rings):
+        iterations, rate, *rest = [v.value for v in optimizer.variables]
+
+        def moved(rate: Any) -> Any:
+            held = [iterations, rate, *rest]
+            [after], _ = optimizer.stateless_apply(held, [jax.numpy.ones(4)], [weights.value])
+            return after.sum()
+
+        assert jax.jit(jax.grad(moved))(rate) == -4
+
+
+def test_are_given_back_after_a_loop() -> None:
+    model = build()
+    model.optimizer.build(model.trainable_variables)
+    with keras_l4.watch(model):
+        rings = model.optimizer.recorder.weights.rings
+        assert all(ring._value is not None for ring in rings)
+    assert rings
+    assert all(ring._value is None for ring in rings)
