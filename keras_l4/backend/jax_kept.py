@@ -60,8 +60,8 @@ class Kept:
 def kept(variables: Sequence[keras.Variable], optimizer: Any) -> Kept | None:
     """Room for these variables of `optimizer`, built.
 
-    None on an accelerator, where a copy takes no time and memory is scarce; and where a device holds
-    a part of a variable only.
+    None on an accelerator, where memory is scarce and a copy should take little time (as reckoned,
+    not measured); and where a device holds a part of a variable only.
     """
     if jax.default_backend() != "cpu" or splits_variables() or not any(map(_size, variables)):
         return None

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 import keras_l4
-from keras_l4.callbacks import EffectiveLearningRates, GradientNorms, NonFiniteMonitor, _pace
+from keras_l4.callbacks import (
+    EffectiveLearningRates,
+    FlightRecorder,
+    GradientNorms,
+    NonFiniteMonitor,
+    _pace,
+)
 from tests.training import STEPS, build, event_files, norms, rows, same, state, train
 
 
@@ -56,6 +62,13 @@ class TestSeveralCallbacks:
 
         assert read == list(zip(lengths, (16, 24), strict=True))
         assert keras_l4.load(tmp_path).steps.tolist() == list(range(1, 25))
+
+    def test_are_not_asked_ahead_beside_a_flight_recorder(self, tmp_path: Path) -> None:
+        read: list[int] = []
+        ours = norms(flush_every=16, hooks=[lambda block: read.append(len(block))])
+        train(build(), ours, FlightRecorder(tmp_path, verbose=0), batch_size=1)
+
+        assert read == [16, 8]
 
     @pytest.mark.parametrize(("seconds", "lengths"), [(5, [1] * STEPS), (11, [2, 1])])
     def test_are_read_after_some_seconds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from typing import Any
@@ -93,6 +94,12 @@ def test_are_given_back_after_fit_and_there_in_the_next() -> None:
         train(model, diagnostics)
         assert all(ring._value is None for ring in kept_by(model))
     assert all((block.values["update_norm"] > 0).all() for block in numbers)
+
+
+def test_leave_nothing_that_cannot_be_copied() -> None:
+    diagnostics = TrainingDiagnostics(verbose=0)
+    train(build(), diagnostics)
+    assert copy.deepcopy(diagnostics).findings == diagnostics.findings
 
 
 def test_are_what_a_copy_would_be(unkept: Callable[[], None]) -> None:
