@@ -117,8 +117,10 @@ class Session:
 
     def catch_up(self) -> None:
         """Reads all steps so far, where a batch begins already."""
-        self.flush()
-        self._pace.begin_execution()
+        if self._reading is not None:
+            self.flush()
+            # Reading took the step that begins as read, too.
+            self._pace.begin_execution()
 
     def flush(self) -> None:
         """Reads all that is new, and hands it to the writer, the hooks and the callbacks."""
