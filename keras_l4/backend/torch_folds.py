@@ -1,12 +1,14 @@
 """torch: norms, means, sums, counts and extremes over the elements of tensors.
 
 To start an operation takes a CPU as long as to go through some ten thousand elements, and a GPU (as
-reckoned, not measured) a million: smaller tensors of one shape go through each operation together.
+reckoned, not measured) a million: smaller tensors of one shape go through each operation together, as
+many as a CPU's cache has room for, or as a GPU's memory can spare.
 """
 
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ import torch
 from keras_l4.backend.groups import groups
 
 _SMALL_ON_CPU, _SMALL = 2**14, 2**20
+_TOGETHER_ON_CPU, _TOGETHER = 2**17, 2**24
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _FOLDS: dict[str, Callable[..., Any]] = {
     "count": torch.count_nonzero,
@@ -31,7 +34,8 @@ numbers `[tensors, 1]`: scalars, or `[tensors]` each."""
 
 def cheap_norms(tensors: Sequence[Any]) -> Any:
     """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
-    [sums] = _reduced(tensors, _sum_of_squares)
+    # One operation or two do not make up for the copies that larger stacks are.
+    [sums] = _reduced(tensors, _sum_of_squares, small=2**12)
     return sums.sqrt().to(torch.float32)
 
 
@@ -91,39 +95,48 @@ def _fold(x: Any, how: str, **dim: int) -> Any:
 
 
 def _reduced(
-    tensors: Sequence[Any], reduction: Reduction, vectors: Sequence[Any] = ()
+    tensors: Sequence[Any],
+    reduction: Reduction,
+    vectors: Sequence[Any] = (),
+    small: int = _SMALL_ON_CPU,
 ) -> list[Any]:
     """What `reduction` makes of each tensor: vectors `[len(tensors)]`; none of no tensors."""
     if not tensors:
         return []
-    together, order = groups(tuple(map(_kind, tensors)))
+    stacks, alone, order = _plan(tuple([_kind(x, small) for x in tensors]))
     parts = [
-        _of_group([tensors[i] for i in group], reduction, [v[group] for v in vectors])
-        for group in together
+        reduction(_stacked([tensors[i] for i in stack]), *(v[stack, None] for v in vectors), dim=1)
+        for stack in stacks
     ]
-    columns = [_column(column) for column in zip(*parts, strict=True)]
+    if alone:
+        scalars = [reduction(tensors[i], *[v[i] for v in vectors]) for i in alone]
+        parts.append([torch.stack(column) for column in zip(*scalars, strict=True)])
+    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
     return [column[constant(order, column)] for column in columns] if len(order) else columns
 
 
-def _of_group(
-    tensors: Sequence[Any], reduction: Reduction, vectors: Sequence[Any]
-) -> Sequence[Any]:
-    if len(tensors) == 1:
-        return reduction(tensors[0], *(v[0] for v in vectors))
-    stacked = torch.stack(tensors).reshape(len(tensors), -1)
-    return reduction(stacked, *(v[:, None] for v in vectors), dim=1)
+def _stacked(tensors: Sequence[Any]) -> Any:
+    return torch.stack(tensors).reshape(len(tensors), -1)
 
 
-def _column(parts: Sequence[Any]) -> Any:
-    """Vectors, then scalars, as one vector."""
-    vectors, scalars = [x for x in parts if x.dim()], [x for x in parts if not x.dim()]
-    together = [torch.stack(scalars)] if scalars else []
-    return torch.cat(vectors + together) if vectors else together[0]
+def _kind(x: Any, small_on_cpu: int) -> Any:
+    """What can be stacked, and how many at most; None for what stands alone."""
+    small, together = (small_on_cpu, _TOGETHER_ON_CPU) if x.is_cpu else (_SMALL, _TOGETHER)
+    size = x.numel()
+    return (x.shape, x.dtype, together // max(1, size)) if size <= small else None
 
 
-def _kind(x: Any) -> Any:
-    is_small = x.numel() <= (_SMALL_ON_CPU if x.is_cpu else _SMALL)
-    return (x.shape, x.dtype) if is_small else None
+@functools.lru_cache(maxsize=64)
+def _plan(kinds: tuple[Any, ...]) -> tuple[list[list[int]], list[int], np.ndarray]:
+    """Positions of the tensors of each stack, those of the others, and where each is found."""
+    seen: Counter[Any] = Counter()
+    numbered = []
+    for kind in kinds:
+        numbered.append(kind and (kind, seen[kind] // kind[-1]))
+        seen[kind] += 1
+    together, order = groups(tuple(numbered))
+    stacks = [group for group in together if len(group) > 1]
+    return stacks, [i for (i,) in together[len(stacks) :]], order
 
 
 def widen(x: Any) -> Any:

@@ -53,6 +53,7 @@ class Consumption:
         self.built_with = list(variables)
         self._num_watchable = sum(not backend.is_overwritten(self.inner, v) for v in variables)
         self.variables = [variables[i] for i in positions]
+        self._recorded = [self._key(v) for v in self.variables]
         self.slots = [backend.variable_index(self.inner, v) for v in self.variables]
         self._micro_steps = backend.accumulation_steps(self.inner)
 
@@ -103,12 +104,11 @@ class Consumption:
 
     def _pick(self, keys: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
         by_key = dict(zip(keys, gradients, strict=True))
-        found = [by_key.get(self._key(v)) for v in self.variables]
+        found = [by_key.get(key) for key in self._recorded]
         return [ops.zeros((0,), dtype="float32") if g is None else g for g in found]
 
     def _rest(self, keys: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
-        recorded = {self._key(v) for v in self.variables}
-        return [g for key, g in zip(keys, gradients, strict=True) if key not in recorded]
+        return [g for key, g in zip(keys, gradients, strict=True) if key not in self._recorded]
 
     def _whole(self, given: Sequence[tuple[Any, Any]]) -> list[Any]:
         gradients = [backend.whole_gradient(g, self._xla) for _, g in given]

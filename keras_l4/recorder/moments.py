@@ -34,6 +34,8 @@ class Moments:
         self._layout = layout
         self._consumption = consumption
         self._xla = xla
+        # A slot in half precision is rounded at every step, which the recursion is not.
+        self._are_wide = all(v.dtype in ("float32", "float64") for v in layout.variables)
         self._roots = np.sqrt(np.maximum(layout.sizes, 1)).astype("float32")
 
     def slots_before(self) -> Slots:
@@ -75,10 +77,6 @@ class Moments:
         root = backend.pinned(norms / backend.constant(self._roots, norms))
         mean_square = root * root
         advanced = self._rate.advance(held, mean_square)
-        if advanced is None or not self._is_wide():
+        if advanced is None or not self._are_wide:
             return None
         return backend.where(applied, advanced, held)
-
-    def _is_wide(self) -> bool:
-        """A slot in half precision is rounded at every step, which the recursion is not."""
-        return all(v.dtype in ("float32", "float64") for v in self._layout.variables)
