@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -79,8 +80,5 @@ RECORDERS = [
 
 def alternatives() -> list[Contender]:
     """Flight recorders, and what the active backend offers today."""
-    if keras.backend.backend() != "tensorflow":
-        return RECORDERS
-    import tensorflow_alternatives
-
-    return RECORDERS + tensorflow_alternatives.ALTERNATIVES
+    offered = importlib.import_module(f"{keras.backend.backend()}_alternatives")
+    return [*RECORDERS, *offered.ALTERNATIVES]

@@ -27,7 +27,7 @@ class Fit:
 class Entrant(Protocol):
     """Whatever can be timed."""
 
-    def fit(self, steps: int) -> Fit: ...
+    def fit(self, steps: int, run: int | None = None) -> Fit: ...
 
     def close(self) -> None: ...
 
@@ -41,21 +41,26 @@ class InProcess:
         self.folder = Path(tempfile.mkdtemp(dir=folder))
         self.model = workload.compiled(contender.prepare(self.folder / "prepared"))
 
-    def fit(self, steps: int) -> Fit:
-        """Times one fit with new callbacks and a fresh log directory."""
+    def fit(self, steps: int, run: int | None = None) -> Fit:
+        """Times one fit with new callbacks and a fresh log directory.
+
+        Args:
+            steps: So many batches it is given.
+            run: So many of them it trains on; None for all.
+        """
         log_dir = Path(tempfile.mkdtemp(dir=self.folder))
-        seconds = self._timed_fit(steps, log_dir)
+        seconds = self._timed_fit(steps, run, log_dir)
         record_bytes = _size(log_dir / self.contender.record)
         shutil.rmtree(log_dir)
         return Fit(seconds, record_bytes)
 
-    def _timed_fit(self, steps: int, log_dir: Path) -> float:
+    def _timed_fit(self, steps: int, run: int | None, log_dir: Path) -> float:
         batch_size = self.workload.batch_size
-        inputs, labels = synthetic_data(self.model.input_shape[1:], steps * batch_size)
+        data = synthetic_data(self.model.input_shape[1:], steps * batch_size)
+        options = {"batch_size": batch_size, "steps_per_epoch": run, "verbose": 0}
         gc.collect()
         start = time.perf_counter()
-        callbacks = self.contender.callbacks(log_dir)
-        self.model.fit(inputs, labels, batch_size=batch_size, verbose=0, callbacks=callbacks)
+        self.model.fit(*data, callbacks=self.contender.callbacks(log_dir), **options)
         return time.perf_counter() - start
 
     def close(self) -> None:
@@ -70,9 +75,9 @@ class OwnProcess:
         self.pool = ProcessPoolExecutor(1, get_context("spawn"))
         self.pool.submit(_host, contender, workload, folder).result()
 
-    def fit(self, steps: int) -> Fit:
+    def fit(self, steps: int, run: int | None = None) -> Fit:
         """The time is taken in the other process."""
-        return self.pool.submit(_hosted_fit, steps).result()
+        return self.pool.submit(_hosted_fit, steps, run).result()
 
     def close(self) -> None:
         """Ends the other process."""
@@ -97,8 +102,8 @@ def _host(contender: Contender, workload: Workload, folder: Path) -> None:
     _hosted.append(InProcess(contender, workload, folder))
 
 
-def _hosted_fit(steps: int) -> Fit:
-    return _hosted[0].fit(steps)
+def _hosted_fit(steps: int, run: int | None) -> Fit:
+    return _hosted[0].fit(steps, run)
 
 
 def _hosted_close() -> None:
