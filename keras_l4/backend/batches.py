@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4.backend.fit_guard import fit_arguments
+from keras_l4.backend.fit_guard import fit_arguments, on_fit_exit
 
 Batch = Any
 """A structure of arrays, as `fit` hands it to `train_step`."""
@@ -43,6 +43,8 @@ def watch_batches(see: See) -> bool:
         iterator._get_iterator = lambda: _passed_through(batches(), see)
     else:
         iterator._get_iterator = lambda: _Seen(batches(), see)
+    # The iterator, which holds the data, would hold itself.
+    on_fit_exit(lambda: vars(iterator).pop("_get_iterator", None))
     return True
 
 

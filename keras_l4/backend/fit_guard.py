@@ -62,13 +62,17 @@ def _callbacks_of_fit() -> Any:
 
 def _frame_of_fit() -> FrameType | None:
     """Keras hands no callback what `fit` was given."""
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        callbacks = frame.f_locals.get("callbacks")
-        if frame.f_code.co_name == "fit" and isinstance(callbacks, keras.callbacks.CallbackList):
-            return frame
+    # The frame of this function, once asked for its locals, would hold itself, and all its callers.
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not _is_fit(frame):
         frame = frame.f_back
-    return None
+    return frame
+
+
+def _is_fit(frame: FrameType) -> bool:
+    is_named_so = frame.f_code.co_name == "fit"
+    callbacks = frame.f_locals.get("callbacks") if is_named_so else None
+    return isinstance(callbacks, keras.callbacks.CallbackList)
 
 
 def _leave(function: Callable[[], None], _: Any, error: BaseException | None, __: Any) -> None:

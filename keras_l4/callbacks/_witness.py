@@ -81,7 +81,8 @@ class Witness:
         self._note(functools.partial(self._look, step))
 
     def leave(self, step: int) -> None:
-        """`fit` is left, maybe by an error in the step after this one."""
+        """`fit` is left, maybe by an error in the step after this one; its data is let go."""
+        self._data = None
         if words := backend.refusal():
             self._deliver(Refusal(step, words))
 
