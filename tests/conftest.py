@@ -71,6 +71,20 @@ def _compiled_in_a_hurry(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _untuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To destroy an iterator, tf.data waits for its tuner, which sleeps for as long as it has run."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or os.environ["KERAS_BACKEND"] != "tensorflow":
+        return
+    options = tensorflow.data.Options()
+    options.autotune.enabled = False
+    iterate = tensorflow.data.Dataset.__iter__
+    monkeypatch.setattr(
+        tensorflow.data.Dataset, "__iter__", lambda data: iterate(data.with_options(options))
+    )
+
+
+@pytest.fixture(autouse=True)
 def _fresh_state() -> None:
     """Seeds, layer numbering and dtype policy as in a new process, if Keras is loaded at all."""
     random.seed(0)

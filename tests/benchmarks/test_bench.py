@@ -17,7 +17,7 @@ pytest.importorskip("jax")
 pytestmark = pytest.mark.any_backend
 
 ROOT = Path(__file__).parents[2]
-TOY = ["--backends", "jax", "--models", "mlp", "--quick", "--pairs", "3"]
+TOY = ["--backends", "jax", "--models", "mlp", "--quick", "--pairs", "3", "--seconds", "0.05"]
 
 
 @pytest.fixture(scope="module")
