@@ -170,9 +170,9 @@ class Session:
         if not self.is_open:
             return
         self.is_open = False
-        try:
+        with contextlib.ExitStack() as stack:
+            # From the last to the first, whatever one of them raises.
+            stack.callback(self._filing.close)
+            stack.callback(self._switch.stop, self._optimizer)
+            stack.callback(lambda: self._witness.leave(self._last_step))
             self.flush()
-            self._witness.leave(self._last_step)
-        finally:
-            self._switch.stop(self._optimizer)
-            self._filing.close()

@@ -53,7 +53,8 @@ class Consumption:
         self.built_with = list(variables)
         self._num_watchable = sum(not backend.is_overwritten(self.inner, v) for v in variables)
         self.variables = [variables[i] for i in positions]
-        self._recorded = [self._key(v) for v in self.variables]
+        # In order, and one of thousands is found at once.
+        self._recorded = dict.fromkeys(self._key(v) for v in self.variables)
         self.slots = [backend.variable_index(self.inner, v) for v in self.variables]
         self._micro_steps = backend.accumulation_steps(self.inner)
 
