@@ -1,8 +1,8 @@
-"""What users of JAX and torch do today: norms of their own train step in the logs of each batch."""
+"""What users write by hand: a norm per layer, in a train step of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,19 @@ from contenders import Callbacks
 from keras import ops
 
 
+def by_layer(
+    weights: Sequence[keras.Variable], gradients: Sequence[Any]
+) -> Iterator[tuple[str, list[Any]]]:
+    """Each layer, and the gradients of its weights."""
+    pairs = zip(weights, gradients, strict=True)
+    for layer, of_layer in groupby(pairs, key=lambda pair: _layer(pair[0])):
+        yield layer, [gradient for _, gradient in of_layer]
+
+
 def norms(weights: Sequence[keras.Variable], gradients: Sequence[Any]) -> dict[str, Any]:
     """The norm of the gradient of each layer."""
-    layers = groupby(zip(weights, gradients, strict=True), key=lambda pair: _layer(pair[0]))
-    return {f"gradient_norm/{layer}": _norm([g for _, g in pairs]) for layer, pairs in layers}
+    layers = by_layer(weights, gradients)
+    return {f"gradient_norm/{layer}": _norm(of_layer) for layer, of_layer in layers}
 
 
 def _layer(weight: keras.Variable) -> str:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
+from by_hand import by_layer
 from contenders import Callbacks, Contender
 
 
-def _layer(pair: tuple[keras.Variable, tf.Tensor]) -> str:
-    return str(pair[0].path.rpartition("/")[0])
-
-
 def _write_norms(weights: list[keras.Variable], gradients: list[tf.Tensor]) -> None:
-    for layer, pairs in groupby(zip(weights, gradients, strict=True), key=_layer):
-        norm = tf.linalg.global_norm([gradient for _, gradient in pairs])
-        tf.summary.scalar(f"gradient_norm/{layer}", norm)
+    for layer, of_layer in by_layer(weights, gradients):
+        tf.summary.scalar(f"gradient_norm/{layer}", tf.linalg.global_norm(of_layer))
 
 
 def summary_model(folder: Path) -> type[keras.Model]:
