@@ -42,17 +42,21 @@ class Flight(Observer):
     ) -> None:
         self.capsule: Path | None = None
         self._folder, self._every, self._say = folder, snapshot_every, say
-        self._tape = Tape(max_bytes)
-        self._blocks: list[StepBlock] = []
+        self._max_bytes = max_bytes
         self._fuse = Fuse()
         self._is_on = self._was_told = self._lost_loss = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Gives the memory of the tape back."""
+        self._tape = Tape(self._max_bytes)
+        self._blocks: list[StepBlock] = []
 
     def begin(self, model: Any) -> None:
         """A `fit` begins."""
         self._model = model
-        self.capsule, self._blocks, self._was_told = None, [], False
-        self._lost_loss = False
-        self._tape = Tape(self._tape.max_bytes)
+        self.capsule, self._was_told, self._lost_loss = None, False, False
+        self.forget()
         self._is_on = backend.watch_batches(self._see)
         if not self._is_on:
             warn(
@@ -78,7 +82,7 @@ class Flight(Observer):
         if is_full and not self._was_told:
             self._was_told = True
             warn(
-                f"{len(self._tape.batches)} batches fill max_bytes={self._tape.max_bytes}: "
+                f"{len(self._tape.batches)} batches fill max_bytes={self._max_bytes}: "
                 f"FlightRecorder keeps the state more often than every {self._every} steps."
             )
         return is_full

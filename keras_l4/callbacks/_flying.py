@@ -35,6 +35,14 @@ class FlyingCallback(RecordingCallback, abc.ABC):
         """The folder that was written in the last `fit`, if any, for `keras_l4.replay`."""
         return None if self._flight is None else self._flight.capsule
 
+    def set_model(self, model: Any) -> None:
+        """Waits for the training of `model`, and will forget it when all others have left it."""
+        super().set_model(model)
+        if self._flight is not None:
+            # Before the session says so: what is said first is done last, and closing it may
+            # write a capsule.
+            backend.on_fit_exit(self._flight.forget)
+
     def on_train_begin(self, logs: Any = None) -> None:
         if self._flight is not None:
             backend.build_optimizer(self._model)

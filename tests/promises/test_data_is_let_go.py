@@ -14,6 +14,7 @@ import pytest
 
 from keras_l4 import callbacks
 from keras_l4.backend.fit_guard import fit_arguments
+from keras_l4.forensics.tape import Tape
 from tests.training import STEPS, build, train
 
 CALLBACKS: dict[str, Callable[[Path], list[Any]]] = {
@@ -106,3 +107,35 @@ def test_when_the_last_look_raises_too(tmp_path: Path) -> None:
     gc.collect()
     assert given.is_free == [True] * 3
     assert ours
+
+
+class Tapes(keras.callbacks.Callback):
+    """How many batches all tapes hold at each step."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.held: list[int] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.held.append(num_taped())
+
+
+def num_taped() -> int:
+    return sum(len(thing.batches) for thing in gc.get_objects() if type(thing) is Tape)
+
+
+def test_a_tape_is_kept_while_fit_runs(tmp_path: Path) -> None:
+    recorder, tapes = callbacks.FlightRecorder(tmp_path, verbose=0), Tapes()
+    for _ in range(2):
+        fitted(recorder, tapes)
+        assert tapes.held[0] >= 1
+        assert tapes.held[-1] >= 2 * STEPS
+        assert num_taped() == 0
+
+
+@pytest.mark.parametrize("recorder_first", [True, False])
+def test_a_tape_is_there_when_the_last_look_needs_it(tmp_path: Path, recorder_first: bool) -> None:
+    recorder = callbacks.FlightRecorder(tmp_path, verbose=0)
+    ours = [recorder, callbacks.TrainingDiagnostics(verbose=0)]
+    fitted(*ours[:: 1 if recorder_first else -1], Interrupt(1), nan_at=0)
+    assert recorder.capsule is not None
+    assert num_taped() == 0
