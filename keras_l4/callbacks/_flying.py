@@ -36,11 +36,10 @@ class FlyingCallback(RecordingCallback, abc.ABC):
         return None if self._flight is None else self._flight.capsule
 
     def set_model(self, model: Any) -> None:
-        """Waits for the training of `model`, and will forget it when all others have left it."""
+        """Waits for the training of `model`; what is taped of it is forgotten after that."""
         super().set_model(model)
         if self._flight is not None:
-            # Before the session says so: what is said first is done last, and closing it may
-            # write a capsule.
+            # Said before there is a session, and so done after its end, which may write a capsule.
             backend.on_fit_exit(self._flight.forget)
 
     def on_train_begin(self, logs: Any = None) -> None:

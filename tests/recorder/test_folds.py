@@ -109,9 +109,10 @@ def test_means_beside_which_the_sum_is_too_large() -> None:
 
 
 def test_each_array_with_its_own_number() -> None:
-    sizes = [5, 1, 300, 2**17 + 1, 40]
+    # Two pairs of one size, apart, which torch stacks.
+    sizes = [5, 1, 300, 5, 2**17 + 1, 40, 300]
     tensors = [ops.full((n,), i + 1.0) for i, n in enumerate(sizes)]
-    own = ops.convert_to_tensor(np.array([1, 10, 100, 1000, 10000], "float32"))
+    own = ops.convert_to_tensor(10.0 ** np.arange(len(sizes), dtype="float32"))
     [sums] = backend.folded(tensors, lambda x, number: [x * number], ["sum"], own)
     wanted = [n * (i + 1) * 10**i for i, n in enumerate(sizes)]
     np.testing.assert_allclose(_numpy(sums), wanted, rtol=2e-6)
