@@ -35,13 +35,13 @@ test-tensorflow test-jax test-torch: test-%: $(VENV)/.test $(VENV)/.%
 		$(if $(filter $*,$(firstword $(BACKENDS))),,-m "not any_backend")
 
 bench-tensorflow bench-jax bench-torch: bench-%: $(VENV)/.test $(VENV)/.%
-	KERAS_BACKEND=$* $(RUN) tests/benchmarks/bench.py --json bench-$*.json
+	KERAS_BACKEND=$* $(RUN) benchmarks/cost/bench.py --json bench-$*.json
 
 matrix-tensorflow matrix-jax matrix-torch: matrix-%: $(VENV)/.test $(VENV)/.%
-	KERAS_BACKEND=$* $(RUN) tests/matrix/run.py
+	KERAS_BACKEND=$* $(RUN) benchmarks/matrix/run.py
 
 diagnose: $(VENV)/.test $(VENV)/.tensorflow
-	KERAS_BACKEND=tensorflow $(RUN) tests/diagnosis/diagnose.py
+	KERAS_BACKEND=tensorflow $(RUN) benchmarks/diagnosis/diagnose.py
 
 check: $(VENV)/.test
 	$(RUN) -m ruff check .

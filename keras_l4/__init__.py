@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from keras_l4 import callbacks, curvature, optimizers
-    from keras_l4.callbacks.watch import watch
     from keras_l4.curvature import surfaces
+    from keras_l4.custom_loop import watch
     from keras_l4.events import Run, load
     from keras_l4.forensics.replay import Replay, replay
-    from keras_l4.recorder.block import StepBlock
+    from keras_l4.records.block import StepBlock
 
 __version__ = "0.1.0"
 
@@ -44,10 +44,10 @@ _SUBMODULES = {
 _HOMES = {
     "Replay": "keras_l4.forensics.replay",
     "Run": "keras_l4.events",
-    "StepBlock": "keras_l4.recorder.block",
+    "StepBlock": "keras_l4.records.block",
     "load": "keras_l4.events",
     "replay": "keras_l4.forensics.replay",
-    "watch": "keras_l4.callbacks",
+    "watch": "keras_l4.custom_loop",
 }
 
 

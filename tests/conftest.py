@@ -57,7 +57,7 @@ def backend() -> str:
 @pytest.fixture(autouse=True)
 def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the record is read depends on the number of steps alone, however slow the machine is."""
-    clock = sys.modules.get("keras_l4.callbacks._pace")
+    clock = sys.modules.get("keras_l4.session.read_schedule")
     if clock is not None:
         monkeypatch.setattr(clock, "SECONDS_BETWEEN_READS", float("inf"))
 

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from tools import BLUE, GREEN, ORANGE, RED, SKY, grid, heights, publish
 
 from keras_l4 import surfaces
-from keras_l4.curvature import Place, classify
+from keras_l4.curvature import CriticalPointReport, classify
 
 SURFACES = {"convex": surfaces.quadratic(condition_number=3.0), "non-convex": surfaces.himmelblau()}
 NUM_POINTS = 61
@@ -24,7 +24,7 @@ STYLES = {"minimum": (GREEN, "o"), "saddle": (RED, "X"), "maximum": (BLUE, "^")}
 
 @dataclass(frozen=True)
 class Measured:
-    places: list[Place]
+    places: list[CriticalPointReport]
     smallest: np.ndarray
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from tools import BLUE, GREEN, RED, publish
 
 from keras_l4 import optimizers
-from keras_l4.curvature import Place, Slice, classify, surface
+from keras_l4.curvature import CriticalPointReport, Slice, classify, surface
 
 X = np.linspace(-2, 2, 8)[:, None]
 Y = np.tanh(1.5 * np.tanh(1.5 * X))
@@ -29,7 +29,7 @@ STYLES = tuple(
 @dataclass(frozen=True)
 class Measured:
     cut: Slice
-    places: tuple[Place, ...]
+    places: tuple[CriticalPointReport, ...]
 
 
 def measure() -> Measured:
@@ -38,7 +38,7 @@ def measure() -> Measured:
     model.compile(optimizers.SGD(0.1), "mse")
     weights = [[np.full((1, 1), weight) for weight in point] for point in POINTS]
 
-    def place_at(point: list[np.ndarray]) -> Place:
+    def place_at(point: list[np.ndarray]) -> CriticalPointReport:
         model.set_weights(point)
         return classify(model, X, Y)
 
@@ -69,7 +69,7 @@ def draw_cut(figure: Figure, panel: Axes, cut: Slice) -> None:
     panel.set(title="the cut through the saddle along its eigenvectors", **labels)
 
 
-def draw_signature(panel: Axes, row: int, place: Place) -> None:
+def draw_signature(panel: Axes, row: int, place: CriticalPointReport) -> None:
     panel.plot([place.smallest, place.largest], [row, row], linewidth=2, **STYLES[row])
     text = f"{place.kind}: loss {place.loss:.2g}, λ {place.smallest:.1g} to {place.largest:.1g}"
     panel.text(0, row + 0.2, text, ha="center", backgroundcolor="white")

@@ -5,21 +5,20 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Sequence
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, Unpack, get_args
 
-from keras_l4 import backend
-from keras_l4.callbacks._base import RecordingCallback
-from keras_l4.callbacks._budget import Budget
-from keras_l4.callbacks._curvature_arguments import check_curvature_arguments
-from keras_l4.callbacks._fuse import Fuse
-from keras_l4.callbacks._options import FitArguments
-from keras_l4.callbacks._surveyor import Surveyor
+from keras_l4 import keras_internals
+from keras_l4.callbacks.base import RecordingCallback
+from keras_l4.callbacks.budget import Budget
+from keras_l4.callbacks.curvature_scheduler import CurvatureScheduler
 from keras_l4.curvature import Directions, Effort
 from keras_l4.curvature._sample import check_sample
 from keras_l4.events.surface_file import save_surface
-from keras_l4.recorder.notes import CurvatureNote, SurfaceNote
+from keras_l4.records.annotations import CurvatureMeasurement, SurfaceSlice
 from keras_l4.rules import Finding
 from keras_l4.rules._certificate import PLACE
+from keras_l4.session.circuit_breaker import CircuitBreaker
+from keras_l4.session.options import FitArguments, check_integer
 
 _MEASURING = "measuring the curvature"
 _CUTTING = "cutting through the loss surface"
@@ -87,25 +86,25 @@ class Curvature(RecordingCallback):
         check_curvature_arguments(every, effort, surface)
         check_sample(x, y, sample_weight)
         self._every, self._directions = every, surface
-        self._surface: SurfaceNote | None = None
-        self._measurements: list[CurvatureNote] = []
+        self._surface: SurfaceSlice | None = None
+        self._measurements: list[CurvatureMeasurement] = []
         data = (x, y, sample_weight)
-        self._surveyor = Surveyor(data, effort or Effort(), Budget(budget), self.say)
-        self._fuse = Fuse()
+        self._surveyor = CurvatureScheduler(data, effort or Effort(), Budget(budget), self.say)
+        self._fuse = CircuitBreaker()
         super().__init__(log_dir, [], **options)
 
     @property
-    def measurements(self) -> tuple[CurvatureNote, ...]:
+    def measurements(self) -> tuple[CurvatureMeasurement, ...]:
         """Those of the last `fit`, in order."""
         return tuple(self._measurements)
 
     @property
-    def surface(self) -> SurfaceNote | None:
+    def surface(self) -> SurfaceSlice | None:
         """The slice that the last `fit` ended with, if there is one."""
         return self._surface
 
     def set_model(self, model: Any) -> None:
-        if backend.is_distributed(model):
+        if keras_internals.is_distributed(model):
             raise ValueError(
                 "Curvature measures models on one device only, and this one is distributed. Leave "
                 "the callback out, or use keras_l4.curvature.spectrum on a copy of the model."
@@ -197,3 +196,15 @@ class Curvature(RecordingCallback):
         session.take_note(note)
         if session.run_dir is not None:
             save_surface(session.run_dir, note)
+
+
+def check_curvature_arguments(every: Any, effort: Any, surface: Any) -> None:
+    """Raises a TypeError or ValueError where one is not as it should be."""
+    if every != "epoch":
+        check_integer("every", every, least=1)
+    if effort is not None and not isinstance(effort, Effort):
+        raise TypeError(f"effort={effort!r}: expected a keras_l4.curvature.Effort, or None.")
+    if surface is not None and surface not in get_args(Directions):
+        raise ValueError(
+            f'surface={surface!r}: expected "random", "hessian", "pca", or None for no slice.'
+        )

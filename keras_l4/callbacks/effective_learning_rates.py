@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Unpack
 
-from keras_l4.callbacks._base import RecordingCallback
-from keras_l4.callbacks._options import CommonArguments
+from keras_l4.callbacks.base import RecordingCallback
+from keras_l4.session.options import CommonArguments
 
 
 class EffectiveLearningRates(RecordingCallback):

@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 from typing import Unpack
 
-from keras_l4.callbacks._flight import MAX_BYTES, SNAPSHOT_EVERY, Flight
-from keras_l4.callbacks._flying import FlyingCallback
-from keras_l4.callbacks._held_steps import MAX_SKIPS, HeldSteps
-from keras_l4.callbacks._observers import NonFiniteReport, RecorderAction
-from keras_l4.callbacks._options import CommonArguments, check_integer
+from keras_l4.callbacks.snapshotting import SnapshottingCallback
+from keras_l4.observers.base import RecorderAction
+from keras_l4.observers.nonfinite import NonFiniteReport
+from keras_l4.observers.skipped_updates import MAX_SKIPS, SkippedUpdates
+from keras_l4.observers.snapshots import MAX_BYTES, SNAPSHOT_EVERY, FlightRecorderObserver
+from keras_l4.session.options import CommonArguments, check_integer
 
 
-class FlightRecorder(FlyingCallback):
+class FlightRecorder(SnapshottingCallback):
     """Writes a capsule at the first non-finite number, from which `keras_l4.replay` runs it again.
 
     It keeps the state of training of every `snapshot_every`-th step on the host, with every batch
@@ -68,6 +69,6 @@ class FlightRecorder(FlyingCallback):
             )
         self.action = on_nonfinite
         report = NonFiniteReport("warn" if on_nonfinite == "skip" else on_nonfinite)
-        held = [HeldSteps(max_skips)] if on_nonfinite == "skip" else []
-        flight = Flight(Path(log_dir), snapshot_every, max_bytes, self.say)
+        held = [SkippedUpdates(max_skips)] if on_nonfinite == "skip" else []
+        flight = FlightRecorderObserver(Path(log_dir), snapshot_every, max_bytes, self.say)
         super().__init__(log_dir, [report, *held], flight, **options)

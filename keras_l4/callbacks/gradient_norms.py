@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Unpack
 
-from keras_l4.callbacks._base import RecordingCallback
-from keras_l4.callbacks._observers import MeanGradientNorm
-from keras_l4.callbacks._options import CommonArguments
+from keras_l4.callbacks.base import RecordingCallback
+from keras_l4.observers.gradient_norm import MeanGradientNorm
+from keras_l4.session.options import CommonArguments
 
 
 class GradientNorms(RecordingCallback):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import Unpack
 
-from keras_l4.callbacks._base import RecordingCallback
-from keras_l4.callbacks._observers import Action, NonFiniteReport, SkippedSteps
-from keras_l4.callbacks._options import CommonArguments
-from keras_l4.recorder.loss_scale import LossScaleStall
-from keras_l4.recorder.nonfinite import NonFinite
+from keras_l4.callbacks.base import RecordingCallback
+from keras_l4.observers.base import Action
+from keras_l4.observers.loss_scaling import SkippedSteps
+from keras_l4.observers.nonfinite import NonFiniteReport
+from keras_l4.records.loss_scaling import LossScaleStall
+from keras_l4.records.nonfinite import NonFinite
+from keras_l4.session.options import CommonArguments
 
 
 class NonFiniteMonitor(RecordingCallback):

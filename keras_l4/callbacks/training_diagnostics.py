@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
-from keras_l4.callbacks._findings_report import FindingsReport
-from keras_l4.callbacks._flight import MAX_BYTES, SNAPSHOT_EVERY, Flight
-from keras_l4.callbacks._flying import FlyingCallback
-from keras_l4.callbacks._observers import Action, MeanGradientNorm, NonFiniteReport, SkippedSteps
-from keras_l4.callbacks._options import CommonArguments
+from keras_l4.callbacks.snapshotting import SnapshottingCallback
+from keras_l4.observers.base import Action
+from keras_l4.observers.findings import FindingsReport
+from keras_l4.observers.gradient_norm import MeanGradientNorm
+from keras_l4.observers.loss_scaling import SkippedSteps
+from keras_l4.observers.nonfinite import NonFiniteReport
+from keras_l4.observers.snapshots import MAX_BYTES, SNAPSHOT_EVERY, FlightRecorderObserver
 from keras_l4.quantities import registry
-from keras_l4.recorder.loss_scale import LossScaleStall
-from keras_l4.recorder.nonfinite import NonFinite
+from keras_l4.records.loss_scaling import LossScaleStall
+from keras_l4.records.nonfinite import NonFinite
 from keras_l4.rules import Finding, Rules
+from keras_l4.session.options import CommonArguments
 
 
-class TrainingDiagnostics(FlyingCallback):
+class TrainingDiagnostics(SnapshottingCallback):
     """`GradientNorms`, `NonFiniteMonitor` and `EffectiveLearningRates` in one.
 
     It instruments the optimizer in place for the time of `fit`, whichever it is, and leaves it as
@@ -85,13 +88,13 @@ class TrainingDiagnostics(FlyingCallback):
         flight = self._recorder_for(log_dir) if flight_recorder else None
         super().__init__(log_dir, observers, flight, **options)
 
-    def _recorder_for(self, log_dir: str | os.PathLike[str] | None) -> Flight:
+    def _recorder_for(self, log_dir: str | os.PathLike[str] | None) -> FlightRecorderObserver:
         if log_dir is None:
             raise ValueError(
                 "flight_recorder=True needs a log_dir for its capsule: "
                 'TrainingDiagnostics("logs/run1", flight_recorder=True).'
             )
-        return Flight(Path(log_dir), SNAPSHOT_EVERY, MAX_BYTES, self.say)
+        return FlightRecorderObserver(Path(log_dir), SNAPSHOT_EVERY, MAX_BYTES, self.say)
 
     @property
     def events(self) -> tuple[NonFinite, ...]:

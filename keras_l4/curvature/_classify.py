@@ -6,8 +6,8 @@ from typing import Any, Unpack
 
 from keras_l4.curvature._effort import Effort, EffortArguments
 from keras_l4.curvature._objective import Objective
-from keras_l4.curvature._place import Place
-from keras_l4.curvature._survey import Survey
+from keras_l4.curvature._place import CriticalPointReport
+from keras_l4.curvature._survey import LandscapeClassifier
 
 
 def classify(
@@ -18,7 +18,7 @@ def classify(
     *,
     training_batch_size: int = 32,
     **effort: Unpack[EffortArguments],
-) -> Place:
+) -> CriticalPointReport:
     """What kind of place the model's weights w are at, on the loss surface of these data.
 
     With L the loss, g its gradient, λmax and λmin the extreme eigenvalues of its Hessian, Λ the
@@ -70,4 +70,4 @@ def classify(
     """
     limits = Effort(**effort)
     objective = Objective(model, x, y, sample_weight, batch_size=limits.batch_size)
-    return Survey(objective, limits, training_batch_size).place()
+    return LandscapeClassifier(objective, limits, training_batch_size).place()

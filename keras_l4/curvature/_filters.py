@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4 import backend
+from keras_l4 import keras_internals
 
 Axes = tuple[int, ...]
 
@@ -38,7 +38,7 @@ def output_axes(model: Any) -> list[Axes | None]:
     """
     known = {
         id(variable): _axes_of(layer)
-        for layer in backend.leaf_layers(model)
+        for layer in keras_internals.leaf_layers(model)
         for variable in layer.trainable_variables
     }
     return [known.get(id(variable)) for variable in model.trainable_variables]

@@ -14,7 +14,7 @@ from keras_l4.curvature._operator import Operator
 
 
 @dataclass(frozen=True)
-class Measured:
+class SpectralEstimates:
     """What was measured; see `Spectrum`."""
 
     ritz: Ritz
@@ -23,18 +23,20 @@ class Measured:
     density: Density
 
 
-def measured(operator: Operator, effort: Effort) -> Measured:
+def measured(operator: Operator, effort: Effort) -> SpectralEstimates:
     """All eigenvalues, where that is no dearer; else the extremes, and estimates of the rest."""
     if operator.size == effort.num_products(operator.size):
         ritz = solve(operator)
-        return Measured(ritz, float(ritz.values.sum()), 0.0, ritz.density)
+        return SpectralEstimates(ritz, float(ritz.values.sum()), 0.0, ritz.density)
     rng = np.random.default_rng(effort.seed)
     start = rng.normal(size=operator.size)
     ritz = explore(operator, start, effort.max_steps, effort.tolerance)
     probes = [_probe(operator, rng, effort.num_steps) for _ in range(effort.num_probes)]
     traces = np.array([trace for trace, _ in probes])
     error = float(traces.std(ddof=1) / math.sqrt(len(traces)))
-    return Measured(ritz, float(traces.mean()), error, pooled([part for _, part in probes]))
+    return SpectralEstimates(
+        ritz, float(traces.mean()), error, pooled([part for _, part in probes])
+    )
 
 
 def _probe(operator: Operator, rng: np.random.Generator, num_steps: int) -> tuple[float, Density]:

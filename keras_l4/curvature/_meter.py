@@ -32,7 +32,7 @@ def _timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-class Meter:
+class ProductCounter:
     """Counts the products of an operator.
 
     Args:

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4 import backend
+from keras_l4 import keras_internals
+from keras_l4.curvature import autodiff
 from keras_l4.curvature._sample import check_sample, num_examples
 
 BATCH_SIZE = 256
@@ -43,16 +44,16 @@ class Objective:
         self._data = (x, y, sample_weight)
         self.num_examples = num_examples(self._data)
         self.batch_size = min(batch_size, self.num_examples)
-        backend.build_model(model, self._batch(slice(0, self.batch_size)))
+        keras_internals.build_model(model, self._batch(slice(0, self.batch_size)))
         _check_layers(model)
         self.variables: Sequence[Any] = model.trainable_variables
-        held, self._rest = backend.model_state(model)
+        held, self._rest = keras_internals.model_state(model)
         self._held = list(map(keras.ops.convert_to_tensor, held))
-        self._derivatives = backend.model_derivatives(model)
+        self._derivatives = autodiff.model_derivatives(model)
         self._whole: Any = None
         self.weights = self._flat(self._held)
         self.size = self.weights.size
-        dtypes = [layer.compute_dtype for layer in backend.leaf_layers(model)]
+        dtypes = [layer.compute_dtype for layer in keras_internals.leaf_layers(model)]
         self.epsilon = max(map(_epsilon, [*dtypes, *(v.dtype for v in self.variables)]))
 
     def loss(self, at: np.ndarray | None = None, where: slice | None = None) -> float:
@@ -132,7 +133,7 @@ def _epsilon(dtype: str) -> float:
 
 
 def _check_model(model: Any) -> None:
-    backend.check_model(model)
+    keras_internals.check_model(model)
     if not model.compiled:
         raise ValueError(
             "The model is not compiled, so that it has no loss. Call model.compile(optimizer, "
@@ -143,7 +144,7 @@ def _check_model(model: Any) -> None:
 def _check_layers(model: Any) -> None:
     if not model.trainable_variables:
         raise ValueError("The model has no trainable variables: there is nothing to derive by.")
-    for layer in backend.leaf_layers(model):
+    for layer in keras_internals.leaf_layers(model):
         # It computes with its module's own parameters, whatever values its variables are given.
         if isinstance(layer, keras.layers.TorchModuleWrapper):
             raise NotImplementedError(

@@ -11,7 +11,7 @@ from keras_l4.curvature._kinds import Kind
 
 
 @dataclass(frozen=True)
-class Place:
+class CriticalPointReport:
     """Where a model stands, and the certificate for it.
 
     Attributes:

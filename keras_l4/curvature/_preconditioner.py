@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4 import backend
-from keras_l4.optimizers._closed_forms import rate_of
-from keras_l4.recorder.rate import AdaptiveRate, MeasuredRate
+from keras_l4 import keras_internals
+from keras_l4.optimizers.closed_forms import rate_of
+from keras_l4.recorder.effective_rate import AdaptiveRate, MeasuredRate
 
 
 def preconditioner(model: Any) -> np.ndarray:
@@ -27,7 +27,7 @@ def preconditioner(model: Any) -> np.ndarray:
     Raises:
         ValueError: The optimizer has no closed form, or has taken no step yet.
     """
-    optimizer = backend.inner_optimizer(model.optimizer)
+    optimizer = keras_internals.inner_optimizer(model.optimizer)
     rate = rate_of(optimizer)
     if isinstance(rate, MeasuredRate):
         raise ValueError(
@@ -47,7 +47,9 @@ def optimizer_state(model: Any) -> Iterator[None]:
 
     While JAX trains, those are not in the variables.
     """
-    held = zip(model.optimizer.variables, backend.read_state(model)["optimizer"], strict=True)
+    held = zip(
+        model.optimizer.variables, keras_internals.read_state(model)["optimizer"], strict=True
+    )
     pairs = [(variable, keras.ops.convert_to_tensor(value)) for variable, value in held]
     with keras.StatelessScope(pairs):
         yield
@@ -55,13 +57,13 @@ def optimizer_state(model: Any) -> Iterator[None]:
 
 def _from_slots(rate: AdaptiveRate, variables: list[Any]) -> np.ndarray:
     optimizer = rate.optimizer
-    t = np.asarray(backend.num_iterations(optimizer))
+    t = np.asarray(keras_internals.num_iterations(optimizer))
     if not t:
         raise ValueError(
             f"{type(optimizer).__name__} has taken no step yet: its slots hold nothing to scale by. "
             "Train for a step at least, or use preconditioned=False."
         )
-    slots = [backend.variable_index(optimizer, variable) for variable in variables]
+    slots = [keras_internals.variable_index(optimizer, variable) for variable in variables]
     moments = rate.second_moments(slots, list(map(_array, rate.slots_before(slots))))
     nominal = np.asarray(_array(optimizer.learning_rate))
     rates = [rate.rate(nominal, t, _array(moment)).reshape(-1) for moment in moments]

@@ -7,8 +7,8 @@ from typing import Any, Unpack
 
 from keras_l4.curvature._density import Density
 from keras_l4.curvature._effort import Effort, EffortArguments
-from keras_l4.curvature._measured import Measured, condition_number, measured
-from keras_l4.curvature._meter import Meter
+from keras_l4.curvature._measured import SpectralEstimates, condition_number, measured
+from keras_l4.curvature._meter import ProductCounter
 from keras_l4.curvature._objective import Objective
 from keras_l4.curvature._operator import Operator, block, hessian, preconditioned
 from keras_l4.curvature._preconditioner import preconditioner
@@ -127,7 +127,7 @@ def spectrum(
 
 def spectrum_of(operator: Operator, effort: Effort, verbose: bool = False) -> Spectrum:
     """The spectrum of a matrix."""
-    meter = Meter(operator, effort.num_products(operator.size), verbose)
+    meter = ProductCounter(operator, effort.num_products(operator.size), verbose)
     found = measured(meter.operator, effort)
     meter.finish()
     return _spectrum(found, meter, effort)
@@ -142,7 +142,7 @@ def _operator(model: Any, objective: Objective, layer: str | None, scaled: bool)
     return preconditioned(whole, preconditioner(model)) if scaled else whole
 
 
-def _spectrum(found: Measured, meter: Meter, effort: Effort) -> Spectrum:
+def _spectrum(found: SpectralEstimates, meter: ProductCounter, effort: Effort) -> Spectrum:
     ritz, epsilon = found.ritz, meter.operator.epsilon
     condition, is_bound = condition_number(ritz, found.density, effort.quantile, epsilon)
     return Spectrum(

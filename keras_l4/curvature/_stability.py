@@ -9,7 +9,7 @@ from typing import Any, Unpack
 import keras
 import numpy as np
 
-from keras_l4 import backend
+from keras_l4 import keras_internals
 from keras_l4.curvature._effort import Effort, EffortArguments
 from keras_l4.curvature._lanczos import explore
 from keras_l4.curvature._objective import Objective
@@ -95,7 +95,7 @@ def stability(
 
 def stability_of(model: Any, objective: Objective, effort: Effort) -> Stability:
     """As `stability`, of an objective of the model."""
-    optimizer = backend.inner_optimizer(model.optimizer)
+    optimizer = keras_internals.inner_optimizer(model.optimizer)
     factor = _factor(optimizer)
     with optimizer_state(model):
         learning_rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))

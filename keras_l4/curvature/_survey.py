@@ -13,7 +13,7 @@ from keras_l4.curvature._measured import condition_number
 from keras_l4.curvature._noise import gradient_noise_scale
 from keras_l4.curvature._objective import Objective
 from keras_l4.curvature._operator import Operator, hessian
-from keras_l4.curvature._place import Place
+from keras_l4.curvature._place import CriticalPointReport
 
 RADIUS = 1e-2
 SLOPE = 1e-3
@@ -23,7 +23,7 @@ _HALVINGS = 6
 _NUM_RANDOM = 4
 
 
-class Survey:
+class LandscapeClassifier:
     """Measures what is needed to tell, and no more; `classify` has the definitions.
 
     Args:
@@ -40,7 +40,7 @@ class Survey:
         self._radius = RADIUS * max(1.0, float(np.linalg.norm(objective.weights)))
         self._rounding = 4 * objective.epsilon * abs(self._loss)
 
-    def place(self) -> Place:
+    def place(self) -> CriticalPointReport:
         """The place."""
         if self._is_critical():
             return self._critical()
@@ -61,7 +61,7 @@ class Survey:
         """What curvature can change within the radius."""
         return float(np.abs(self._ritz.values).max()) * self._radius**2 / 2
 
-    def _critical(self) -> Place:
+    def _critical(self) -> CriticalPointReport:
         below, above = self._sign(0), self._sign(-1)
         if below < 0 < above:
             return self._saddle()
@@ -78,7 +78,7 @@ class Survey:
         )
         return int(np.sign(value)) if abs(value) > zero else 0
 
-    def _saddle(self) -> Place:
+    def _saddle(self) -> CriticalPointReport:
         """Nearer and nearer, until higher orders do not hide the fall."""
         direction = {"v_min": self._ritz.vectors[:, 0]}
         for halving in range(_HALVINGS):
@@ -116,9 +116,9 @@ class Survey:
         changes: Mapping[str, float] | None = None,
         distance: float | None = None,
         noise: float = float("nan"),
-    ) -> Place:
+    ) -> CriticalPointReport:
         condition, is_bound = self._condition()
-        return Place(
+        return CriticalPointReport(
             kind=kind,
             loss=self._loss,
             gradient_norm=self._slope,

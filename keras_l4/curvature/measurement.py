@@ -13,11 +13,11 @@ from keras_l4.curvature._effort import Effort
 from keras_l4.curvature._meter import seconds_per_product, usual_seconds
 from keras_l4.curvature._objective import Objective
 from keras_l4.curvature._operator import hessian
-from keras_l4.curvature._place import Place
+from keras_l4.curvature._place import CriticalPointReport
 from keras_l4.curvature._slice import NUM_POINTS, Slice, surface
 from keras_l4.curvature._spectrum import Spectrum, spectrum_of
 from keras_l4.curvature._stability import Stability, stability_of
-from keras_l4.curvature._survey import Survey
+from keras_l4.curvature._survey import LandscapeClassifier
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Measurement:
         """The eigenvalues."""
         return spectrum_of(hessian(self._objective), self._effort)
 
-    def place(self) -> Place:
+    def place(self) -> CriticalPointReport:
         """Where the model stands."""
-        return Survey(self._objective, self._effort, self._batch_size).place()
+        return LandscapeClassifier(self._objective, self._effort, self._batch_size).place()
 
     def stability(self) -> Stability | None:
         """How close the optimizer is to the edge; None where no threshold is known for it."""

@@ -12,14 +12,14 @@ from keras_l4.dashboard.parameters import short
 from keras_l4.events import notes, schema
 from keras_l4.events.schema import TagSchema
 from keras_l4.events.tags import Kind, NoteKind
-from keras_l4.recorder.pooling import READS
+from keras_l4.records.pooling import READS
 
 # Every tag of a run repeats the names of its variables.
 _described = lru_cache(maxsize=1024)(schema.decode)
 
 
 @dataclass(frozen=True)
-class Listing:
+class RunIndex:
     """What is known of a run without reading its tensors.
 
     Attributes:
@@ -50,7 +50,7 @@ class Listing:
         return {t: s for t, s in self.schemas.items() if not s.quantity or s.quantity in wanted}
 
 
-def listing_of(name: str, tags: Mapping[str, Any]) -> Listing:
+def listing_of(name: str, tags: Mapping[str, Any]) -> RunIndex:
     """What TensorBoard lists of a run."""
     schemas: dict[str, TagSchema] = {}
     kinds: dict[str, NoteKind] = {}
@@ -65,7 +65,7 @@ def listing_of(name: str, tags: Mapping[str, Any]) -> Listing:
     except Exception as error:
         problem = problem_of(name, error)
     ends = [(series.max_step, series.max_wall_time) for series in tags.values()]
-    return Listing(name, (float(len(tags)), *map(float, max(ends))), schemas, kinds, problem)
+    return RunIndex(name, (float(len(tags)), *map(float, max(ends))), schemas, kinds, problem)
 
 
 def problem_of(name: str, error: Exception) -> str:

@@ -14,8 +14,8 @@ from werkzeug import wrappers
 
 from keras_l4.dashboard.panels import Panel, registry
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.recent import Recent
-from keras_l4.dashboard.source import Source
+from keras_l4.dashboard.recent import VersionedCache
+from keras_l4.dashboard.source import RunRepository
 from keras_l4.dashboard.static_files import StaticFile, panel_modules, static_files
 from keras_l4.events.schema import PLUGIN_NAME
 
@@ -36,7 +36,7 @@ class DiagnosticsPlugin(base_plugin.TBPlugin):
 
     def __init__(self, context: base_plugin.TBContext) -> None:
         self._provider = context.data_provider
-        self._recent: Recent[Any] = Recent(_MOST_RECENT)
+        self._recent: VersionedCache[Any] = VersionedCache(_MOST_RECENT)
 
     def is_active(self) -> bool:
         """TensorBoard itself shows the tab once there are data of this name."""
@@ -54,7 +54,7 @@ class DiagnosticsPlugin(base_plugin.TBPlugin):
 
     def _answering(self, panel: Panel) -> App:
         def respond(request: wrappers.Request) -> wrappers.Response:
-            source = Source(
+            source = RunRepository(
                 self._provider,
                 plugin_util.context(request.environ),
                 plugin_util.experiment_id(request.environ),

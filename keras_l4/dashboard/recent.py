@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 _T = TypeVar("_T")
 
 
-class Recent(Generic[_T]):
+class VersionedCache(Generic[_T]):
     """Keeps the results that were asked for last.
 
     Args:

@@ -10,18 +10,18 @@ import numpy as np
 from tensorboard import errors
 from tensorboard.data.provider import RunTagFilter
 
-from keras_l4.dashboard.listing import Listing, listing_of, problem_of
+from keras_l4.dashboard.listing import RunIndex, listing_of, problem_of
 from keras_l4.dashboard.parameters import short
-from keras_l4.dashboard.recent import Recent
+from keras_l4.dashboard.recent import VersionedCache
 from keras_l4.events import notes, schema
 from keras_l4.events.record import from_tensors
 from keras_l4.events.run import Run
 from keras_l4.events.schema import TagSchema
 from keras_l4.events.segments import join
 from keras_l4.events.tags import NoteKind
-from keras_l4.recorder.block import StepBlock
-from keras_l4.recorder.notes import Note
-from keras_l4.recorder.selection import chain
+from keras_l4.records.annotations import Annotation
+from keras_l4.records.block import StepBlock
+from keras_l4.records.selection import chain
 
 _T = TypeVar("_T")
 # More than any run has: what TensorBoard itself has kept is not thinned out once more.
@@ -29,7 +29,7 @@ _ALL = 10**9
 
 
 @dataclass(frozen=True)
-class Source:
+class RunRepository:
     """The runs of one experiment, for one request.
 
     Attributes:
@@ -42,9 +42,9 @@ class Source:
     provider: Any
     context: Any
     experiment: str
-    recent: Recent[Any]
+    recent: VersionedCache[Any]
 
-    def listings(self, runs: Sequence[str] | None = None) -> dict[str, Listing]:
+    def listings(self, runs: Sequence[str] | None = None) -> dict[str, RunIndex]:
         """Name to listing, of all runs that have a record of ours, or of some of them."""
         found = self.provider.list_tensors(
             self.context,
@@ -54,7 +54,7 @@ class Source:
         )
         return {name: listing_of(name, tags) for name, tags in sorted(found.items())}
 
-    def listing(self, name: str) -> Listing:
+    def listing(self, name: str) -> RunIndex:
         """One of `listings`.
 
         Raises:
@@ -66,7 +66,7 @@ class Source:
         return found[name]
 
     def run(
-        self, listing: Listing, quantities: Iterable[str], notes: Collection[NoteKind] = ()
+        self, listing: RunIndex, quantities: Iterable[str], notes: Collection[NoteKind] = ()
     ) -> Run:
         """A run with some of its quantities, and with its notes of some kinds.
 
@@ -77,7 +77,7 @@ class Source:
         kinds = {tag: kind for tag, kind in listing.notes.items() if kind in notes}
         return self.once(listing, (*schemas, *kinds), lambda: self._read(listing, schemas, kinds))
 
-    def whole(self, listing: Listing) -> Run:
+    def whole(self, listing: RunIndex) -> Run:
         """A run with all that was recorded.
 
         Raises:
@@ -85,13 +85,13 @@ class Source:
         """
         return self._read(listing, listing.schemas, listing.notes)
 
-    def once(self, listing: Listing, what: Hashable, make: Callable[[], _T]) -> _T:
+    def once(self, listing: RunIndex, what: Hashable, make: Callable[[], _T]) -> _T:
         """What `make` gives, for this version of a run."""
         key = (self.experiment, listing.name, what)
         return cast(_T, self.recent.get(key, listing.version, make))
 
     def _read(
-        self, listing: Listing, schemas: Mapping[str, TagSchema], kinds: Mapping[str, NoteKind]
+        self, listing: RunIndex, schemas: Mapping[str, TagSchema], kinds: Mapping[str, NoteKind]
     ) -> Run:
         if listing.problem:
             raise errors.InvalidArgumentError(listing.problem)
@@ -140,7 +140,9 @@ def _segment(
     return [chain([from_tensors(schemas, tensors) for tensors in whole])] if whole else []
 
 
-def _notes(kinds: Mapping[str, NoteKind], data: Mapping[str, Sequence[Any]]) -> Iterator[Note]:
+def _notes(
+    kinds: Mapping[str, NoteKind], data: Mapping[str, Sequence[Any]]
+) -> Iterator[Annotation]:
     """In the order in which they were written."""
     told = [
         (d.step, d.wall_time, kind, d) for tag, kind in kinds.items() for d in data.get(tag, ())

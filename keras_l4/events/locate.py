@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_l4.events.eventfile import PATTERN
 from keras_l4.events.reader import event_files
-from keras_l4.recorder.notes import Note, Refusal
+from keras_l4.records.annotations import AbortedStep, Annotation
 
 _FOLDER = "diagnostics"
 _LISTED = 5
@@ -42,9 +42,9 @@ def find_run(given: str | os.PathLike[str], optimizer: str | None) -> Path:
     return runs[optimizer]
 
 
-def why_empty(notes: Iterable[Note]) -> str:
+def why_empty(notes: Iterable[Annotation]) -> str:
     """Why there is no step in a run, and what to do."""
-    refused = [note.message for note in notes if isinstance(note, Refusal)]
+    refused = [note.message for note in notes if isinstance(note, AbortedStep)]
     if refused:
         return f"its first step was not finished, at NaN or Inf: {refused[-1]}"
     return (

@@ -14,52 +14,52 @@ from tensorboard.compat.proto import summary_pb2
 
 from keras_l4.events.schema import FORMAT_VERSION, PLUGIN_NAME, check_version
 from keras_l4.events.tags import CURVATURE, NoteKind, curvature
-from keras_l4.recorder.facts import ModelFacts
-from keras_l4.recorder.notes import (
-    CurvatureNote,
+from keras_l4.records.annotations import (
+    AbortedStep,
+    Annotation,
+    CurvatureMeasurement,
     EpochLogs,
-    Note,
-    Refusal,
-    Response,
-    SurfaceNote,
+    ProbeResult,
+    SurfaceSlice,
 )
+from keras_l4.records.metadata import ModelMetadata
 
 _T = TypeVar("_T")
 _PLAIN: dict[Any, tuple[type, ...]] = {float: (float, int), int: (int,), bool: (bool,), str: (str,)}
-_CLASSES: dict[NoteKind, type[Note]] = {
-    "facts": ModelFacts,
-    "response": Response,
+_CLASSES: dict[NoteKind, type[Annotation]] = {
+    "facts": ModelMetadata,
+    "response": ProbeResult,
     "epoch_logs": EpochLogs,
-    "refusal": Refusal,
-    "curvature": CurvatureNote,
-    "surface": SurfaceNote,
+    "refusal": AbortedStep,
+    "curvature": CurvatureMeasurement,
+    "surface": SurfaceSlice,
 }
 
 
-def kind_of(note: Note) -> NoteKind:
+def kind_of(note: Annotation) -> NoteKind:
     """The kind that is in the tag of `note`."""
     return next(kind for kind, cls in _CLASSES.items() if isinstance(note, cls))
 
 
-def event_step(note: Note) -> int:
+def event_step(note: Annotation) -> int:
     """The step of the event that holds `note`: the last one before it."""
-    return note.step - 1 if isinstance(note, ModelFacts) else note.step
+    return note.step - 1 if isinstance(note, ModelMetadata) else note.step
 
 
-def scalars(note: Note) -> dict[str, float]:
+def scalars(note: Annotation) -> dict[str, float]:
     """Tag to number, of what the stock dashboards get of `note`; NaN is left out."""
-    if not isinstance(note, CurvatureNote):
+    if not isinstance(note, CurvatureMeasurement):
         return {}
     numbers = {curvature(name): float(vars(note)[name]) for name in CURVATURE}
     return {tag: number for tag, number in numbers.items() if math.isfinite(number)}
 
 
-def encode(note: Note) -> bytes:
+def encode(note: Annotation) -> bytes:
     """`note` as JSON, with NaN and Infinity as Python spells them."""
     return json.dumps(dataclasses.asdict(note), separators=(",", ":")).encode()
 
 
-def decode(kind: NoteKind, content: bytes) -> Note:
+def decode(kind: NoteKind, content: bytes) -> Annotation:
     """The inverse of `encode`.
 
     Raises:

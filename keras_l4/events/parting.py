@@ -32,7 +32,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Parting:
+class Divergence:
     """Where two runs part, over the layers and steps that both have.
 
     Attributes:
@@ -48,7 +48,7 @@ class Parting:
     clearly: Place | None
 
 
-def parting(one: Run, other: Run, quantity: str) -> Parting | None:
+def parting(one: Run, other: Run, quantity: str) -> Divergence | None:
     """Where two runs part in a quantity that both recorded; None if they have nothing in common.
 
     Layers are paired by their names; where these differ, as those do that Keras numbers, and the
@@ -73,7 +73,7 @@ def parting(one: Run, other: Run, quantity: str) -> Parting | None:
     differ = ~((here == there) | (np.isnan(here) & np.isnan(there)))
     with np.errstate(invalid="ignore"):
         alike = np.abs(here - there) <= CLEARLY * np.maximum(np.abs(here), _NOTHING)
-    return Parting(len(names), len(steps), first(differ), first(differ & ~alike))
+    return Divergence(len(names), len(steps), first(differ), first(differ & ~alike))
 
 
 def _paired(one: Run, other: Run) -> dict[str, str]:

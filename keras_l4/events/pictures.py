@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from plotly.colors import sample_colorscale, unlabel_rgb
 
 from keras_l4.events.tags import SURFACE
-from keras_l4.recorder.notes import Note, SurfaceNote
+from keras_l4.records.annotations import Annotation, SurfaceSlice
 
 _SIDE = 462
 _CAPTION = 44
@@ -41,12 +41,12 @@ class Picture:
         return [str(self.width).encode(), str(self.height).encode(), self.png]
 
 
-def pictures(note: Note) -> dict[str, Picture]:
+def pictures(note: Annotation) -> dict[str, Picture]:
     """Tag to picture, of what there is to see of `note`."""
-    return {SURFACE: surface_picture(note)} if isinstance(note, SurfaceNote) else {}
+    return {SURFACE: surface_picture(note)} if isinstance(note, SurfaceSlice) else {}
 
 
-def surface_picture(note: SurfaceNote) -> Picture:
+def surface_picture(note: SurfaceSlice) -> Picture:
     """The slice from above, the path of the weights on it, and what they are."""
     image = Image.new("RGB", (_SIDE, _SIDE + _CAPTION), "white")
     image.paste(_ground(np.array(note.loss)))
@@ -76,7 +76,7 @@ def _ground(loss: np.ndarray) -> Image.Image:
     return Image.fromarray(np.where(is_edge[..., None], colours // 2, colours))
 
 
-def _pixels(note: SurfaceNote) -> list[tuple[float, float]]:
+def _pixels(note: SurfaceSlice) -> list[tuple[float, float]]:
     """The path; a pixel of the slice's own grid is `_SIDE` by its number of points wide."""
     size = _SIDE / len(note.multiples)
     distance = note.multiples[1] - note.multiples[0]
@@ -92,7 +92,7 @@ def _draw_path(pen: ImageDraw.ImageDraw, points: list[tuple[float, float]]) -> N
     pen.circle(points[-1], 6, "white", "black", 2)
 
 
-def _caption(note: SurfaceNote) -> str:
+def _caption(note: SurfaceSlice) -> str:
     loss, end = np.array(note.loss), note.multiples[-1]
     low, high = _ends(loss)
     bad = np.count_nonzero(~np.isfinite(loss))

@@ -18,8 +18,8 @@ from keras_l4.events import notes, schema
 from keras_l4.events.eventfile import PATTERN, WRITER_NAME
 from keras_l4.events.record import from_tensors
 from keras_l4.events.tags import NoteKind
-from keras_l4.recorder.block import StepBlock
-from keras_l4.recorder.notes import Note
+from keras_l4.records.annotations import Annotation
+from keras_l4.records.block import StepBlock
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
@@ -53,7 +53,7 @@ def events(path: Path) -> Iterator[event_pb2.Event]:
         yield _parse(reader.record())
 
 
-def contents(path: Path) -> Iterator[StepBlock | Note]:
+def contents(path: Path) -> Iterator[StepBlock | Annotation]:
     """The blocks and notes of one file, which is one segment of a run, as they were written.
 
     Raises:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from keras_l4.events.schema import TagSchema
 from keras_l4.events.tags import Kind, record
-from keras_l4.recorder.block import HELD, StepBlock
+from keras_l4.records.block import SKIPPED_BY_GUARD, StepBlock
 
 
 def tag_of(schema: TagSchema) -> str:
@@ -78,7 +78,7 @@ def from_tensors(schemas: Mapping[str, TagSchema], tensors: Mapping[str, np.ndar
         learning_rate=learning_rate,
         loss_scale=loss_scale,
         skipped=skipped > 0,
-        held=skipped == HELD,
+        held=skipped == SKIPPED_BY_GUARD,
         loss=loss,
         sampled=sampled.astype(bool),
         values={name: array for (kind, name), array in arrays.items() if kind == "full"},
@@ -95,7 +95,7 @@ def _index(block: StepBlock) -> np.ndarray:
         block.epochs,
         block.batches,
         block.sampled,
-        np.where(block.held, HELD, block.skipped),
+        np.where(block.held, SKIPPED_BY_GUARD, block.skipped),
     )
     return np.stack(columns, axis=1).astype(np.int64)
 

@@ -12,11 +12,11 @@ import numpy as np
 from keras_l4.events.locate import find_run, why_empty
 from keras_l4.events.reader import event_files
 from keras_l4.events.segments import concatenate, interleave, read
-from keras_l4.recorder.block import By, Series, StepBlock, Variable
-from keras_l4.recorder.history import Record, record_of
-from keras_l4.recorder.loss_scale import LossScaleStall, StallWatch
-from keras_l4.recorder.nonfinite import NonFinite, nonfinite_events
-from keras_l4.recorder.notes import Note
+from keras_l4.records.annotations import Annotation
+from keras_l4.records.block import By, Series, StepBlock, Variable
+from keras_l4.records.history import Record, record_of
+from keras_l4.records.loss_scaling import LossScaleStall, StallWatch
+from keras_l4.records.nonfinite import NonFinite, nonfinite_events
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +30,12 @@ class Run:
         blocks: What was measured, at least one block; steps strictly increase.
         num_superseded: Number of steps left out because the run was resumed from an older
             checkpoint, or begun anew, in the same folder.
-        notes: What is known beside the steps, as it was written: see `keras_l4.recorder.notes`.
+        notes: What is known beside the steps, as it was written: see `keras_l4.records.annotations`.
     """
 
     blocks: tuple[StepBlock, ...]
     num_superseded: int = 0
-    notes: tuple[Note, ...] = ()
+    notes: tuple[Annotation, ...] = ()
 
     def __repr__(self) -> str:
         return (

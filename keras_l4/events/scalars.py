@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_l4.events import tags
-from keras_l4.recorder.block import By, StepBlock
+from keras_l4.records.block import By, StepBlock
 
 StepScalars = dict[int, dict[str, float]]
 

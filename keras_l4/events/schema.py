@@ -9,7 +9,7 @@ from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.image.metadata import create_summary_metadata
 
 from keras_l4.events.tags import Kind
-from keras_l4.recorder.block import Variable
+from keras_l4.records.block import Variable
 
 FORMAT_VERSION = 1
 PLUGIN_NAME = "keras_l4"

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_l4.events.reader import contents
-from keras_l4.recorder.block import Series, StepBlock
-from keras_l4.recorder.facts import ModelFacts
-from keras_l4.recorder.notes import Note
-from keras_l4.recorder.selection import select
+from keras_l4.records.annotations import Annotation
+from keras_l4.records.block import Series, StepBlock
+from keras_l4.records.metadata import ModelMetadata
+from keras_l4.records.selection import select
 
 
-def read(files: Iterable[Path]) -> tuple[list[StepBlock], int, tuple[Note, ...]]:
+def read(files: Iterable[Path]) -> tuple[list[StepBlock], int, tuple[Annotation, ...]]:
     """What `join` gives of these files, which are the segments of a run, and their notes."""
     segments = [list(contents(path)) for path in files]
     kept, num_superseded = join(
@@ -56,11 +56,13 @@ def _continues(last: StepBlock, new: StepBlock) -> bool:
     return bool(next_iteration <= new.iterations[0] and last.steps[-1] < new.steps[0])
 
 
-def interleave(blocks: Sequence[StepBlock], notes: Iterable[Note]) -> Iterator[StepBlock | Note]:
+def interleave(
+    blocks: Sequence[StepBlock], notes: Iterable[Annotation]
+) -> Iterator[StepBlock | Annotation]:
     """Blocks and notes in the order in which they were written."""
     waiting = list(blocks)
     for note in notes:
-        before = note.step - isinstance(note, ModelFacts)
+        before = note.step - isinstance(note, ModelMetadata)
         while waiting and waiting[0].steps[-1] <= before:
             yield waiting.pop(0)
         yield note

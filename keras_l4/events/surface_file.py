@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_l4.recorder.notes import SurfaceNote
+from keras_l4.records.annotations import SurfaceSlice
 
 
-def save_surface(folder: Path, note: SurfaceNote) -> Path:
+def save_surface(folder: Path, note: SurfaceSlice) -> Path:
     """Writes `surface-<step>.npz`, an array for each field of the note, and gives its path.
 
     `np.load` needs no `allow_pickle` for it.

@@ -21,8 +21,8 @@ from keras_l4.events.record import is_implied, tag_of, to_tensors
 from keras_l4.events.scalars import Scalars
 from keras_l4.events.schema import record_metadata
 from keras_l4.events.values import Value, histogram_value, image_values, scalar_values
-from keras_l4.recorder.block import By, StepBlock, Variable
-from keras_l4.recorder.notes import Note
+from keras_l4.records.annotations import Annotation
+from keras_l4.records.block import By, StepBlock, Variable
 
 
 class BlockWriter:
@@ -100,7 +100,7 @@ class BlockWriter:
             )
         self._append({step: [histogram_value(tag, v) for tag, v in histograms.items()]})
 
-    def write_note(self, note: Note) -> None:
+    def write_note(self, note: Annotation) -> None:
         """Appends a note; the blocks up to its step have to be written first.
 
         Raises:

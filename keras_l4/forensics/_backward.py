@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-from keras_l4.backend import Node
-from keras_l4.forensics._blame import Blame
+from keras_l4.forensics._blame import RootCause
 from keras_l4.forensics._cause import cause
 from keras_l4.forensics._numbers import number
+from keras_l4.forensics.tracing import Node
 
 _STEEP_AT_ZERO = {"sqrt", "rsqrt", "log", "power", "cbrt"}
 
 
-def backward_cause(found: Blame, loss_scale: float) -> str:
+def backward_cause(found: RootCause, loss_scale: float) -> str:
     """Why the gradients are not finite although the loss is.
 
     Args:
@@ -40,7 +40,7 @@ def _took_zero(node: Node) -> bool:
     return node.evidence is not None and 0 in node.evidence.operands
 
 
-def _meets_zero(found: Blame) -> bool:
+def _meets_zero(found: RootCause) -> bool:
     """Whether its infinity is multiplied by zero, which is NaN: the trap of `where`."""
     return any(
         taker.name == "multiply" and _took_zero(taker) and math.isnan(_result(taker))

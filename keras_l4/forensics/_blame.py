@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from keras_l4.backend import Node, StepTrace
+from keras_l4.forensics.tracing import Node, StepTrace
 
 
 @dataclass(frozen=True)
-class Blame:
+class RootCause:
     """The node that a step's first number came from that is not finite.
 
     Attributes:
@@ -24,19 +24,19 @@ class Blame:
     taken_by: tuple[Node, ...] = ()
 
 
-def blame(trace: StepTrace) -> Blame | None:
+def blame(trace: StepTrace) -> RootCause | None:
     """Who is to blame, or None where all is finite."""
     to_loss = _ancestors(trace.nodes, trace.loss_origins)
     to_any = to_loss | _ancestors(trace.nodes, trace.gradient_origins)
     for sources in ("data", "weights"):
         given = [i for i in sorted(to_any) if trace.nodes[i].kind == sources]
         if given:
-            return Blame(trace.nodes[given[0]], given[0] in to_loss)
+            return RootCause(trace.nodes[given[0]], given[0] in to_loss)
     for reached in (to_loss, to_any):
         if reached:
             first = _first_root(trace.nodes, reached)
             takers = [trace.nodes[i] for i in sorted(reached) if first in trace.nodes[i].origins]
-            return Blame(trace.nodes[first], reached is to_loss, tuple(takers))
+            return RootCause(trace.nodes[first], reached is to_loss, tuple(takers))
     return None
 
 

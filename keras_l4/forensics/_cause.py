@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from keras_l4.backend import Evidence, Node
 from keras_l4.forensics._numbers import LIMITS, limit, number
+from keras_l4.forensics.tracing import Node, OperandSample
 
 _SIGNS: dict[str, tuple[str, Callable[[float, float], float]]] = {
     "add": ("+", lambda a, b: a + b),
@@ -35,7 +35,7 @@ def cause(node: Node) -> str:
     return _of_many(name, seen)
 
 
-def _of_one(name: str, x: float, seen: Evidence) -> str:
+def _of_one(name: str, x: float, seen: OperandSample) -> str:
     if not math.isfinite(x):
         return f"{name} of a constant {number(x)}"
     if name == "reciprocal" and not x:
@@ -48,7 +48,7 @@ def _of_one(name: str, x: float, seen: Evidence) -> str:
     return f"{name} of {number(x)} overflows {seen.dtype} (limit {most})"
 
 
-def _of_two(name: str, a: float, b: float, seen: Evidence) -> str:
+def _of_two(name: str, a: float, b: float, seen: OperandSample) -> str:
     if name not in _SIGNS:
         return f"{number(a)} to the power {number(b)}" if name == "power" else _of_many(name, seen)
     sign, function = _SIGNS[name]
@@ -74,7 +74,7 @@ def _undefined(name: str, sign: str, a: float, b: float) -> str:
     return f"{number(abs(a))} {sign} {number(abs(b))}"
 
 
-def _of_many(name: str, seen: Evidence) -> str:
+def _of_many(name: str, seen: OperandSample) -> str:
     if seen.sum_of_products is not None and seen.dtype == "float16":
         return _over(seen.sum_of_products, seen)
     if not seen.largest:
@@ -85,5 +85,5 @@ def _of_many(name: str, seen: Evidence) -> str:
     return f"{name} of numbers up to {numbers} overflows {seen.dtype} (limit {limit(seen.dtype)})"
 
 
-def _over(exact: float, seen: Evidence) -> str:
+def _over(exact: float, seen: OperandSample) -> str:
     return f"{seen.dtype}: {number(abs(exact))} > {limit(seen.dtype)}"

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4 import backend
+from keras_l4.forensics import tracing
 from keras_l4.forensics._numbers import number
 
 
@@ -19,7 +19,7 @@ def batch_cause(name: str, batch: tuple[Any, Any, Any]) -> str:
         name: That of the array, as `batch_arrays` gives it.
         batch: The inputs, targets and sample weights.
     """
-    array = _to_numpy(dict(backend.batch_arrays(*batch))[name])
+    array = _to_numpy(dict(tracing.batch_arrays(*batch))[name])
     broken = ~np.isfinite(array)
     if not broken.any():
         return f"{name}: {number(float(np.abs(array).max()))} overflows {keras.config.floatx()}"

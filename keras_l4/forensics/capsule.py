@@ -15,9 +15,9 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 import keras
 import numpy as np
 
-from keras_l4.backend import Batch, State
 from keras_l4.forensics.structure import number, restored
-from keras_l4.forensics.tape import Draw
+from keras_l4.forensics.tape import RngState
+from keras_l4.keras_internals import Batch, State
 
 FORMAT = 1
 _ABOUT = "capsule.json"
@@ -49,7 +49,7 @@ class Capsule:
 
     about: Mapping[str, Any]
     state: State
-    batches: Sequence[tuple[Batch, Draw]]
+    batches: Sequence[tuple[Batch, RngState]]
     rows: Mapping[str, np.ndarray]
 
     def save(self, folder: Path) -> None:

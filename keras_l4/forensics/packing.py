@@ -11,14 +11,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4 import backend
+from keras_l4 import keras_internals
 from keras_l4.forensics.capsule import FORMAT, Capsule
 from keras_l4.forensics.structure import described
-from keras_l4.forensics.tape import Tape
-from keras_l4.recorder.block import StepBlock
+from keras_l4.forensics.tape import BatchBuffer
+from keras_l4.records.block import StepBlock
 
 
-def pack(model: Any, tape: Tape, blocks: Sequence[StepBlock], event: Mapping[str, Any]) -> Capsule:
+def pack(
+    model: Any, tape: BatchBuffer, blocks: Sequence[StepBlock], event: Mapping[str, Any]
+) -> Capsule:
     """The capsule of an event.
 
     Args:
@@ -30,7 +32,7 @@ def pack(model: Any, tape: Tape, blocks: Sequence[StepBlock], event: Mapping[str
     Raises:
         TypeError, ValueError: A batch cannot be written down.
     """
-    variables, state = backend.state_variables(model), tape.state or {}
+    variables, state = keras_internals.state_variables(model), tape.state or {}
     about = {
         "format": FORMAT,
         "event": dict(event),
@@ -57,7 +59,7 @@ def _versions() -> dict[str, str]:
 def _configuration(model: Any) -> dict[str, Any]:
     """That of the model with its optimizer and loss, or why there is none."""
     try:
-        with backend.without_tensorflow(), backend.readable(model):
+        with keras_internals.without_tensorflow(), keras_internals.readable(model):
             config = json.loads(model.to_json())
         if not isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
             # Keras does not write this argument of `compile` down, whose default is True.

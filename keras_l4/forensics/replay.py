@@ -10,12 +10,12 @@ from typing import Any
 
 import keras
 
-from keras_l4 import backend
+from keras_l4 import keras_internals
 from keras_l4.forensics.capsule import Capsule
 from keras_l4.forensics.likeness import Likeness, compared
-from keras_l4.forensics.remedies import Patient
+from keras_l4.forensics.remedies import ReplayContext
 from keras_l4.forensics.rerun import Rerun, rerun
-from keras_l4.forensics.step_trace import Birth, LayerNumbers, birth
+from keras_l4.forensics.step_trace import LayerNumbers, Origin, birth
 from keras_l4.forensics.trials import Trial, table, tried
 from keras_l4.forensics.update_trace import update_birth
 
@@ -39,7 +39,7 @@ class Replay:
 
     first_step: int
     step: int | None
-    birth: Birth | None
+    birth: Origin | None
     layers: Sequence[LayerNumbers]
     likeness: Likeness
     recorded_step: int
@@ -115,14 +115,14 @@ def replay(
     """
     held = Capsule.load(capsule)
     model = built(held) if model is None else model
-    backend.check_model(model)
-    backend.build_model(model, backend.as_fed(held.batches[0][0]))
-    state, draw = backend.read_state(model), backend.random_state()
+    keras_internals.check_model(model)
+    keras_internals.build_model(model, keras_internals.as_fed(held.batches[0][0]))
+    state, draw = keras_internals.read_state(model), keras_internals.random_state()
     try:
         return _replayed(held, model, try_remedies)
     finally:
-        backend.write_state(model, state)
-        backend.set_random_state(draw)
+        keras_internals.write_state(model, state)
+        keras_internals.set_random_state(draw)
 
 
 def _replayed(held: Capsule, model: Any, try_remedies: bool) -> Replay:
@@ -134,7 +134,7 @@ def _replayed(held: Capsule, model: Any, try_remedies: bool) -> Replay:
     bad = None if done[-1].is_finite else done[-1]
     born, layers = (None, []) if bad is None else _birth(model, bad)
     named = born.layer if born else ""
-    patient = Patient(model, held, len(done) - 1, named) if bad and try_remedies else None
+    patient = ReplayContext(model, held, len(done) - 1, named) if bad and try_remedies else None
     return Replay(
         first_step=held.about["step"] + 1,
         step=None if bad is None else bad.number,
@@ -147,10 +147,10 @@ def _replayed(held: Capsule, model: Any, try_remedies: bool) -> Replay:
     )
 
 
-def _birth(model: Any, step: Rerun) -> tuple[Birth | None, Sequence[LayerNumbers]]:
-    backend.write_state(model, step.before)
-    backend.set_random_state(step.draw)
-    x, y, weight = keras.utils.unpack_x_y_sample_weight(backend.as_fed(step.batch))
+def _birth(model: Any, step: Rerun) -> tuple[Origin | None, Sequence[LayerNumbers]]:
+    keras_internals.write_state(model, step.before)
+    keras_internals.set_random_state(step.draw)
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(keras_internals.as_fed(step.batch))
     born, outcome = birth(model, x, y, weight)
     born = born or update_birth(model, step.before, step.after, outcome.gradients)
     return born, outcome.layers
@@ -174,7 +174,7 @@ def built(capsule: Capsule) -> Any:
             "model, compiled as it was: replay(capsule, model=...), or --module my_project:build."
         )
     try:
-        with backend.without_tensorflow():
+        with keras_internals.without_tensorflow():
             return keras.models.model_from_json(json.dumps(about["model"]))
     except Exception as error:  # Whatever a layer's from_config raises.
         raise ValueError(

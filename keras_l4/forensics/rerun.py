@@ -10,12 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4 import backend
+from keras_l4 import backend, keras_internals
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.tape import Draw
+from keras_l4.forensics.tape import RngState
 from keras_l4.optimizers.instrument import instrument, restore
-from keras_l4.recorder.reader import Chunk, Reader
-from keras_l4.recorder.settings import Settings
+from keras_l4.recorder.config import RecorderConfig
+from keras_l4.recorder.reader import Reader, RingSlice
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Rerun:
     """
 
     number: int
-    batch: backend.Batch
-    draw: Draw
-    before: backend.State
-    after: backend.State
+    batch: keras_internals.Batch
+    draw: RngState
+    before: keras_internals.State
+    after: keras_internals.State
     loss: float
     norms: np.ndarray
     num_nonfinite: int
@@ -61,20 +61,20 @@ def rerun(model: Any, capsule: Capsule) -> Iterator[Rerun]:
     Raises:
         ValueError: The model has other variables than the capsule.
     """
-    backend.build_model(model, backend.as_fed(capsule.batches[0][0]))
-    backend.write_state(model, capsule.state)
+    keras_internals.build_model(model, keras_internals.as_fed(capsule.batches[0][0]))
+    keras_internals.write_state(model, capsule.state)
     number, before = capsule.about["step"], capsule.state
     rates = _rates(capsule.rows)
     with _recorded(model) as reader, _mean_loss_kept(model) as reset_metrics:
         for position, (batch, draw) in enumerate(capsule.batches):
             if position in capsule.about["epochs_begin"]:
                 reset_metrics()
-            backend.set_random_state(draw)
+            keras_internals.set_random_state(draw)
             if number + 1 in rates:
                 # A callback may have changed it since then.
-                backend.set_learning_rate(model.optimizer, rates[number + 1])
+                keras_internals.set_learning_rate(model.optimizer, rates[number + 1])
             loss = _trained(model, batch, reader)
-            after, chunk = backend.read_state(model), reader.read()
+            after, chunk = keras_internals.read_state(model), reader.read()
             norms, num_nonfinite = _measured(chunk) if chunk else (np.zeros(0), 0)
             number += chunk is not None or loss is None
             shown = np.nan if loss is None else loss
@@ -88,19 +88,19 @@ def _rates(rows: Mapping[str, np.ndarray]) -> dict[int, float]:
     return {int(step): float(rate) for step, rate in pairs if np.isfinite(rate)}
 
 
-def _trained(model: Any, batch: backend.Batch, reader: Reader) -> float | None:
+def _trained(model: Any, batch: keras_internals.Batch, reader: Reader) -> float | None:
     """The loss as Keras shows it; None where the framework does not finish the step."""
-    x, y, weight = keras.utils.unpack_x_y_sample_weight(backend.as_fed(batch))
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(keras_internals.as_fed(batch))
     try:
-        with backend.exposed(reader.recorder.rings):
+        with backend.step_state.expose_in_optimizer_variables(reader.recorder.rings):
             return float(model.train_on_batch(x, y, weight, return_dict=True)["loss"])
     except Exception as error:
-        if not backend.words_of(error):
+        if not keras_internals.words_of(error):
             raise
         return None
 
 
-def _measured(chunk: Chunk) -> tuple[np.ndarray, int]:
+def _measured(chunk: RingSlice) -> tuple[np.ndarray, int]:
     """Norms, and how many elements of the gradients that were applied are not finite."""
     row, applied = chunk.every_step, not chunk.index["skipped"].any()
     broken = row["nan_count"].sum() + row["inf_count"].sum()
@@ -122,9 +122,9 @@ def _mean_loss_kept(model: Any) -> Iterator[Callable[[], None]]:
 @contextlib.contextmanager
 def _recorded(model: Any) -> Iterator[Reader]:
     optimizer = model.optimizer
-    instrument(optimizer, Settings(quantities=("gradient_norm",), every=2**30, flush_every=2))
+    instrument(optimizer, RecorderConfig(quantities=("gradient_norm",), every=2**30, flush_every=2))
     try:
-        with backend.retraced(model):
+        with keras_internals.retraced(model):
             yield Reader(optimizer.recorder)
     finally:
         restore(optimizer)

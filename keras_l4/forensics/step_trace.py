@@ -8,15 +8,16 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from keras_l4 import backend
+from keras_l4 import keras_internals
+from keras_l4.forensics import tracing
 from keras_l4.forensics._backward import backward_cause
-from keras_l4.forensics._blame import Blame, blame
+from keras_l4.forensics._blame import RootCause, blame
 from keras_l4.forensics._cause import cause
 from keras_l4.forensics._given import batch_cause, negative_variance, weights_cause
 
 
 @dataclass(frozen=True)
-class Birth:
+class Origin:
     """Where the first number of a step came from that is not finite.
 
     Attributes:
@@ -70,7 +71,7 @@ class Outcome(NamedTuple):
 
 def birth(
     model: Any, x: Any, y: Any = None, sample_weight: Any = None
-) -> tuple[Birth | None, Outcome]:
+) -> tuple[Origin | None, Outcome]:
     """Runs one training step up to its gradients, and looks where NaN or Inf came from.
 
     The model is run as `fit` runs it, with `training=True`, its own `compute_loss`, the loss scale
@@ -92,8 +93,8 @@ def birth(
         step came to.
     """
     batch = (x, y, sample_weight)
-    with backend.same_random_state(), backend.unchanged(model, batch):
-        trace = backend.trace_step(model, *batch)
+    with keras_internals.same_random_state(), keras_internals.unchanged(model, batch):
+        trace = tracing.trace_step(model, *batch)
     scaled = trace.gradients
     gradients = [None if g is None else _unscaled(g, trace.loss_scale) for g in scaled]
     found = blame(trace)
@@ -101,12 +102,14 @@ def birth(
     return born, Outcome(trace.loss, gradients, _layers(trace, model))
 
 
-def _layers(trace: backend.StepTrace, model: Any) -> list[LayerNumbers]:
+def _layers(trace: tracing.StepTrace, model: Any) -> list[LayerNumbers]:
     places = Counter(node.place for node in trace.nodes if node.kind == "operation")
-    paths = [backend.layer_path(layer) for layer in backend.leaf_layers(model)]
+    paths = [keras_internals.layer_path(layer) for layer in keras_internals.leaf_layers(model)]
     return [
         LayerNumbers(
-            path, places[backend.Place("forward", path)], places[backend.Place("backward", path)]
+            path,
+            places[tracing.OpLocation("forward", path)],
+            places[tracing.OpLocation("backward", path)],
         )
         for path in paths
     ]
@@ -116,17 +119,17 @@ def _unscaled(gradient: np.ndarray, loss_scale: float) -> np.ndarray:
     return gradient if loss_scale == 1 else gradient / gradient.dtype.type(loss_scale)
 
 
-def _birth(found: Blame, trace: backend.StepTrace, model: Any, batch: Any) -> Birth:
+def _birth(found: RootCause, trace: tracing.StepTrace, model: Any, batch: Any) -> Origin:
     node, layer = found.node, found.node.place.layer
     if node.kind == "data":
-        return Birth("data", "", "", batch_cause(node.name, batch))
+        return Origin("data", "", "", batch_cause(node.name, batch))
     if node.kind == "weights":
         path = node.name.rpartition("/")[0]
-        return Birth("weights", path, "", weights_cause(model, node.name))
+        return Origin("weights", path, "", weights_cause(model, node.name))
     if not found.in_loss:
         operation = node.differentiated or node.name
-        return Birth("backward", layer, operation, backward_cause(found, trace.loss_scale))
+        return Origin("backward", layer, operation, backward_cause(found, trace.loss_scale))
     variance = negative_variance(model, layer)
     if variance:
-        return Birth("weights", layer, node.name, variance)
-    return Birth(node.place.phase, layer, node.name, cause(node))
+        return Origin("weights", layer, node.name, variance)
+    return Origin(node.place.phase, layer, node.name, cause(node))

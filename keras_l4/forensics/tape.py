@@ -8,14 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4.backend import Batch, State
+from keras_l4.keras_internals import Batch, State
 
-Draw = list[np.ndarray]
+RngState = list[np.ndarray]
 """The state of the random generators from which a step draws."""
 
 
 @dataclass
-class Tape:
+class BatchBuffer:
     """Enough to run the last steps again, in bounded memory.
 
     Args:
@@ -33,7 +33,7 @@ class Tape:
     max_bytes: int
     step: int = 0
     state: State | None = None
-    batches: list[tuple[Batch, Draw]] = field(default_factory=list)
+    batches: list[tuple[Batch, RngState]] = field(default_factory=list)
     num_bytes: int = 0
     largest: int = 0
     epochs_begin: list[int] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Tape:
         """The next batch is the first of an epoch."""
         self.epochs_begin.append(len(self.batches))
 
-    def add(self, batch: Batch, draw: Draw) -> None:
+    def add(self, batch: Batch, draw: RngState) -> None:
         """The next batch, and what its step draws from.
 
         Raises:
@@ -89,5 +89,5 @@ def _check(part: Any) -> None:
         )
 
 
-def _num_bytes(kept: tuple[Batch, Draw]) -> int:
+def _num_bytes(kept: tuple[Batch, RngState]) -> int:
     return sum(x.nbytes for x in keras.tree.flatten(kept) if x is not None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textwrap import shorten
 
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.remedies import DoesNotApply, Patient, Remedy, registry
+from keras_l4.forensics.remedies import DoesNotApply, Remedy, ReplayContext, registry
 from keras_l4.forensics.rerun import Rerun, rerun
 
 
@@ -43,7 +43,7 @@ class Trial:
         )
 
 
-def tried(patient: Patient) -> tuple[Trial, ...]:
+def tried(patient: ReplayContext) -> tuple[Trial, ...]:
     """A trial of each remedy."""
     return tuple(_tried(name, remedy, patient) for name, remedy in registry().items())
 
@@ -53,7 +53,7 @@ def table(trials: Sequence[Trial]) -> str:
     return "\n".join([f"{'what if':<22}  {'all finite':<20}  last loss", *map(str, trials)])
 
 
-def _tried(name: str, remedy: Remedy, patient: Patient) -> Trial:
+def _tried(name: str, remedy: Remedy, patient: ReplayContext) -> Trial:
     try:
         with remedy.given(patient) as capsule:
             steps = _finite(patient, capsule)
@@ -68,7 +68,7 @@ def _tried(name: str, remedy: Remedy, patient: Patient) -> Trial:
     return Trial(name, survived, len(steps), num_steps, steps[-1].loss if survived else None)
 
 
-def _finite(patient: Patient, capsule: Capsule) -> list[Rerun]:
+def _finite(patient: ReplayContext, capsule: Capsule) -> list[Rerun]:
     # As if each step began an epoch: its own loss is wanted, not a mean.
     alone = {**capsule.about, "epochs_begin": range(len(capsule.batches))}
     steps = []

@@ -10,10 +10,10 @@ import numpy as np
 from keras import ops
 
 from keras_l4 import backend
-from keras_l4.backend import implementation, save_as
-from keras_l4.optimizers._closed_forms import closed_form
-from keras_l4.optimizers._recording import Recording
-from keras_l4.recorder.rate import AdaptiveRate
+from keras_l4.keras_internals import implementation, save_as
+from keras_l4.optimizers.closed_forms import closed_form
+from keras_l4.optimizers.recording import Recording
+from keras_l4.recorder.effective_rate import AdaptiveRate
 
 
 @closed_form(keras.optimizers.Adadelta)
@@ -33,7 +33,10 @@ class AdadeltaRate(AdaptiveRate):
         return [self._quotient(v, s) for v, s in zip(slots, before, strict=True)]
 
     def _quotient(self, v: Any, s: Any) -> Any:
-        numerator, denominator = backend.widen(ops.convert_to_tensor(v)), backend.widen(s)
+        numerator, denominator = (
+            backend.core.to_float32(ops.convert_to_tensor(v)),
+            backend.core.to_float32(s),
+        )
         epsilon = self.optimizer.epsilon
         return (numerator + epsilon) / (ops.reshape(denominator, v.shape) + epsilon)
 

@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4.backend import implementation, save_as
-from keras_l4.optimizers._closed_forms import closed_form
-from keras_l4.optimizers._recording import Recording
-from keras_l4.recorder.rate import AdaptiveRate
+from keras_l4.keras_internals import implementation, save_as
+from keras_l4.optimizers.closed_forms import closed_form
+from keras_l4.optimizers.recording import Recording
+from keras_l4.recorder.effective_rate import AdaptiveRate
 
 
 @closed_form(keras.optimizers.Adagrad)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from keras_l4.backend import implementation, save_as
-from keras_l4.optimizers._recording import Recording
+from keras_l4.keras_internals import implementation, save_as
+from keras_l4.optimizers.recording import Recording
 
 
 @save_as(keras.optimizers.AdamW)

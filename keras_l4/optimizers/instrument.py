@@ -7,16 +7,16 @@ from typing import Any, TypeVar
 
 import keras
 
-from keras_l4 import backend
-from keras_l4.optimizers._recording import Recording
+from keras_l4 import keras_internals
+from keras_l4.optimizers.recording import Recording
+from keras_l4.recorder.config import RecorderConfig
 from keras_l4.recorder.recorder import Recorder
-from keras_l4.recorder.settings import Settings
 
 _Optimizer = TypeVar("_Optimizer", bound=keras.optimizers.Optimizer)
 
 
 def instrument(
-    optimizer: _Optimizer, settings: Settings | None = None, recorder: Recorder | None = None
+    optimizer: _Optimizer, settings: RecorderConfig | None = None, recorder: Recorder | None = None
 ) -> _Optimizer:
     """Makes an optimizer record its steps, in place; a recording one is left as it is.
 
@@ -48,7 +48,7 @@ def instrument(
         optimizer.__class__ = _recording_class(stock)
     if not optimizer.is_recording:
         try:
-            optimizer.start_recording(settings or Settings(), recorder)
+            optimizer.start_recording(settings or RecorderConfig(), recorder)
         except BaseException:
             restore(optimizer)
             raise
@@ -89,5 +89,5 @@ def _recording_class(stock: Any) -> Any:
     names = {"__module__": stock.__module__, "__qualname__": stock.__qualname__}
     body = names | {"stock_class": staticmethod(lambda: stock), "__doc__": stock.__doc__}
     recording = type(stock.__name__, (Recording, stock), body)
-    backend.save_like(recording, stock)
+    keras_internals.save_like(recording, stock)
     return recording

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import keras
 
-from keras_l4.backend import implementation, save_as
-from keras_l4.optimizers._closed_forms import closed_form
-from keras_l4.optimizers._recording import Recording
-from keras_l4.recorder.rate import NominalRate
+from keras_l4.keras_internals import implementation, save_as
+from keras_l4.optimizers.closed_forms import closed_form
+from keras_l4.optimizers.recording import Recording
+from keras_l4.recorder.effective_rate import NominalRate
 
 
 @closed_form(keras.optimizers.SGD)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 if TYPE_CHECKING:
     import numpy as np
 
-    from keras_l4.recorder.rate import Rate
-    from keras_l4.recorder.rows import Rows
+    from keras_l4.recorder.effective_rate import Rate
     from keras_l4.recorder.step import Step
+    from keras_l4.recorder.step_table import StepTable
 
 When = Literal["every step", "sampled"]
 EVERY_STEP: Final = "every step"
@@ -31,7 +31,7 @@ class Quantity(abc.ABC):
         name: Name in `StepBlock.values`, in TensorBoard tags and in event files.
         unit: Unit, in words.
         when: `EVERY_STEP`, or `SAMPLED`: every `every`-th step and each suspicious one.
-        pool: How variables become a layer: a key of `keras_l4.recorder.pooling.RULES`.
+        pool: How variables become a layer: a key of `keras_l4.records.pooling.RULES`.
         of_distribution: It describes the rates of a variable's elements, which an optimizer
             without a closed form does not have.
     """
@@ -111,10 +111,10 @@ class Derived(Quantity):
     reads: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
-    def derive(self, rows: Rows) -> np.ndarray:
+    def derive(self, rows: StepTable) -> np.ndarray:
         """Returns `[rows, variables]`."""
 
-    def derive_layers(self, rows: Rows) -> np.ndarray | None:
+    def derive_layers(self, rows: StepTable) -> np.ndarray | None:
         """Returns `[rows, layers]` where that cannot be pooled from the variables."""
         return None
 

@@ -9,7 +9,7 @@ from keras_l4.quantities._base import EVERY_STEP, Derived
 if TYPE_CHECKING:
     import numpy as np
 
-    from keras_l4.recorder.rows import Rows
+    from keras_l4.recorder.step_table import StepTable
 
 
 class EffectiveLearningRate(Derived):
@@ -25,5 +25,5 @@ class EffectiveLearningRate(Derived):
     pool = "mean_by_size"
     reads = ("_rate_statistic",)
 
-    def derive(self, rows: Rows) -> np.ndarray:
+    def derive(self, rows: StepTable) -> np.ndarray:
         return rows.effective(rows["_rate_statistic"])

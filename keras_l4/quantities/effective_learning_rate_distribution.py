@@ -13,9 +13,9 @@ from keras_l4.quantities._base import SAMPLED, Derived, Folded
 if TYPE_CHECKING:
     import numpy as np
 
-    from keras_l4.recorder.rate import Rate
-    from keras_l4.recorder.rows import Rows
+    from keras_l4.recorder.effective_rate import Rate
     from keras_l4.recorder.step import Step
+    from keras_l4.recorder.step_table import StepTable
 
 
 class EffectiveLearningRateMin(Derived):
@@ -28,7 +28,7 @@ class EffectiveLearningRateMin(Derived):
     of_distribution = True
     reads = ("_second_moment_max",)
 
-    def derive(self, rows: Rows) -> np.ndarray:
+    def derive(self, rows: StepTable) -> np.ndarray:
         return rows.effective(rows["_second_moment_max"])
 
 
@@ -42,7 +42,7 @@ class EffectiveLearningRateMax(Derived):
     of_distribution = True
     reads = ("_second_moment_min",)
 
-    def derive(self, rows: Rows) -> np.ndarray:
+    def derive(self, rows: StepTable) -> np.ndarray:
         return rows.effective(rows["_second_moment_min"])
 
 
@@ -54,10 +54,10 @@ class _Quantile(Derived):
     reads = ("_second_moment_min",)
     level: ClassVar[float]
 
-    def derive(self, rows: Rows) -> np.ndarray:
+    def derive(self, rows: StepTable) -> np.ndarray:
         return rows.variable_quantiles[self.level]
 
-    def derive_layers(self, rows: Rows) -> np.ndarray:
+    def derive_layers(self, rows: StepTable) -> np.ndarray:
         return rows.layer_quantiles[self.level]
 
 

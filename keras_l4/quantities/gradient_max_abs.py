@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from keras_l4.quantities._base import SAMPLED, Folded
 
 if TYPE_CHECKING:
-    from keras_l4.recorder.rate import Rate
+    from keras_l4.recorder.effective_rate import Rate
 
 
 class GradientMaxAbs(Folded):

@@ -8,7 +8,7 @@ from keras_l4 import backend
 from keras_l4.quantities._base import EVERY_STEP, Folded
 
 if TYPE_CHECKING:
-    from keras_l4.recorder.rate import Rate
+    from keras_l4.recorder.effective_rate import Rate
 
 
 class NanCount(Folded):
@@ -22,4 +22,4 @@ class NanCount(Folded):
     of_nonfinite = True
 
     def element(self, x: Any, rate: Rate) -> Any:
-        return backend.is_nan(x)
+        return backend.core.is_nan(x)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from keras_l4.quantities._base import EVERY_STEP, SAMPLED, Folded, Measured
 
 if TYPE_CHECKING:
-    from keras_l4.recorder.rate import Rate
+    from keras_l4.recorder.effective_rate import Rate
     from keras_l4.recorder.step import Step
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keras_l4 import backend
+from keras_l4.backend.common.float_bits import is_subnormal
 from keras_l4.quantities._base import SAMPLED, Folded
 
 if TYPE_CHECKING:
-    from keras_l4.recorder.rate import Rate
+    from keras_l4.recorder.effective_rate import Rate
     from keras_l4.recorder.step import Step
 
 
@@ -21,7 +21,7 @@ class SubnormalFraction(Folded):
     pool = "mean_by_size"
 
     def element(self, x: Any, rate: Rate) -> Any:
-        return backend.is_subnormal(x)
+        return is_subnormal(x)
 
     def measure(self, step: Step) -> Any:
         return step.share(step.folded(self))

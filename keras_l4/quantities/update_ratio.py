@@ -9,7 +9,7 @@ import numpy as np
 from keras_l4.quantities._base import SAMPLED, Derived
 
 if TYPE_CHECKING:
-    from keras_l4.recorder.rows import Rows
+    from keras_l4.recorder.step_table import StepTable
 
 
 class UpdateRatio(Derived):
@@ -21,6 +21,6 @@ class UpdateRatio(Derived):
     pool = "update_ratio"
     reads = ("update_norm", "weight_norm")
 
-    def derive(self, rows: Rows) -> np.ndarray:
+    def derive(self, rows: StepTable) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
             return rows["update_norm"].astype(np.float64) / rows["weight_norm"]

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 
 from keras_l4.quantities import EVERY_STEP, Derived, Folded, Measured, Quantity, registry
-from keras_l4.recorder.block import Variable
-from keras_l4.recorder.rate import Rate
-from keras_l4.recorder.settings import Settings
+from keras_l4.recorder.config import RecorderConfig
+from keras_l4.recorder.effective_rate import Rate
+from keras_l4.records.block import Variable
 
 CLOCK = ("learning_rate", "loss_scale")
 INDEX = ("calls", "iterations", "looked", "skipped")
@@ -76,7 +76,7 @@ class Layout:
 
     @classmethod
     def of(
-        cls, variables: Sequence[Any], rate: Rate, settings: Settings
+        cls, variables: Sequence[Any], rate: Rate, settings: RecorderConfig
     ) -> tuple[Layout, list[int]]:
         """The layout, and the positions in `variables` of those that are recorded."""
         described = describe(variables)

@@ -11,14 +11,14 @@ import numpy as np
 from keras_l4 import backend
 from keras_l4.recorder.layout import CLOCK, INDEX, Layout
 from keras_l4.recorder.recorder import Recorder
-from keras_l4.recorder.rows import Rows
+from keras_l4.recorder.step_table import StepTable
 
 Copy: TypeAlias = Callable[[], list[np.ndarray]]
 """What rings held when they were asked, once the device has got that far."""
 
 
 @dataclass(frozen=True)
-class Chunk:
+class RingSlice:
     """Rows that were read at once.
 
     Attributes:
@@ -35,8 +35,8 @@ class Chunk:
     first: int
     index: dict[str, np.ndarray]
     clock: dict[str, np.ndarray]
-    every_step: Rows
-    looked: Rows
+    every_step: StepTable
+    looked: StepTable
     gradients: list[np.ndarray]
     num_lost: int
 
@@ -59,7 +59,9 @@ class Reader:
 
     def skip(self) -> None:
         """Takes all that is in the rings now as read."""
-        self.num_calls, self.num_rows, self.num_looks = map(int, backend.read(self._counters))
+        self.num_calls, self.num_rows, self.num_looks = map(
+            int, backend.ring_buffer.read(self._counters)
+        )
 
     @property
     def _counters(self) -> Any:
@@ -74,12 +76,14 @@ class Reader:
         """Has all that is new copied; the device need not wait for that."""
         self.ask_for_samples()
         rings = [self._counters, self.recorder.floats, self.recorder.integers]
-        self._asked = [backend.begin_read(rings)]
+        self._asked = [backend.ring_buffer.read_async(rings)]
 
     def ask_for_samples(self) -> None:
         """Has the samples copied, of which the ring holds few."""
         self._receive_samples()
-        self._samples_asked = [backend.begin_read([self._counters, self.recorder.samples])]
+        self._samples_asked = [
+            backend.ring_buffer.read_async([self._counters, self.recorder.samples])
+        ]
 
     def _receive_samples(self) -> None:
         if not self._samples_asked:
@@ -91,7 +95,7 @@ class Reader:
             self._samples[look] = held[look % capacity]
         self.num_looks = max(self.num_looks, looks)
 
-    def read(self) -> Chunk | None:
+    def read(self) -> RingSlice | None:
         """The rows that were asked for, or else all until now; None where there are none."""
         if not self._asked:
             self.ask()
@@ -109,7 +113,7 @@ class Reader:
 
     def _chunk(
         self, first: int, lost: int, floats: np.ndarray, integers: np.ndarray, looks: int
-    ) -> Chunk:
+    ) -> RingSlice:
         layout = self.recorder.layout
         index = dict(zip(INDEX, integers.T, strict=False))
         clock = dict(zip(CLOCK, _clock(layout, floats).T.astype(np.float64), strict=True))
@@ -119,7 +123,7 @@ class Reader:
         moments = kinds.pop(0) if layout.with_second_moments else []
         every = _every(layout, floats) | _counts(layout, integers)
         closer = {k: v[looked] for k, v in every.items()} | _closer(layout, floats[looked])
-        return Chunk(
+        return RingSlice(
             first=first,
             index=index,
             clock=clock,
@@ -140,8 +144,8 @@ class Reader:
         index: dict[str, np.ndarray],
         clock: dict[str, np.ndarray],
         samples: list[np.ndarray],
-    ) -> Rows:
-        return Rows(
+    ) -> StepTable:
+        return StepTable(
             rate=self.recorder.rate,
             learning_rate=clock["learning_rate"],
             t=index["iterations"] + 1,

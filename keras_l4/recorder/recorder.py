@@ -10,18 +10,18 @@ import numpy as np
 from keras import ops
 
 from keras_l4 import backend
-from keras_l4.recorder.begun import Begun
-from keras_l4.recorder.consumption import Consumption, Taken
-from keras_l4.recorder.guard import Guard
+from keras_l4.backend.common.safe_norms import safe_norms
+from keras_l4.recorder.capacity import RingCapacity
+from keras_l4.recorder.config import RecorderConfig
+from keras_l4.recorder.effective_rate import Rate
+from keras_l4.recorder.gradient_pipeline import GradientPipeline, StepGradients
 from keras_l4.recorder.layout import Layout
 from keras_l4.recorder.micro_steps import with_earlier
-from keras_l4.recorder.moments import Moments
-from keras_l4.recorder.rate import Rate
-from keras_l4.recorder.room import Room
-from keras_l4.recorder.sample import sample
-from keras_l4.recorder.settings import Settings
-from keras_l4.recorder.step import Step, not_held
-from keras_l4.recorder.weights import Weights
+from keras_l4.recorder.pre_update_weights import PreUpdateWeights
+from keras_l4.recorder.samples import sample
+from keras_l4.recorder.second_moments import SecondMomentTracker
+from keras_l4.recorder.step import PendingStep, Step, not_held
+from keras_l4.recorder.update_guard import UpdateGuard
 
 
 class Recorder:
@@ -41,20 +41,24 @@ class Recorder:
     """
 
     def __init__(
-        self, optimizer: Any, variables: Sequence[Any], rate: Rate, settings: Settings
+        self, optimizer: Any, variables: Sequence[Any], rate: Rate, settings: RecorderConfig
     ) -> None:
         self.settings = settings
         self.rate = rate
         layout, positions = Layout.of(variables, rate, settings)
-        self.layout, self.room = layout, Room.of(layout, settings)
-        self.consumption = Consumption(optimizer, variables, positions, settings.xla)
-        self.guard = None if settings.guard == "off" else Guard(settings.guard, self.consumption)
-        ring = functools.partial(backend.ring, beside=self.consumption.variables[0])
-        self.counters = backend.counters("keras_l4_counters", 3, self.consumption.variables[0])
+        self.layout, self.room = layout, RingCapacity.of(layout, settings)
+        self.consumption = GradientPipeline(optimizer, variables, positions, settings.xla)
+        self.guard = (
+            None if settings.guard == "off" else UpdateGuard(settings.guard, self.consumption)
+        )
+        ring = functools.partial(backend.ring_buffer.new_ring, beside=self.consumption.variables[0])
+        self.counters = backend.ring_buffer.new_counters(
+            "keras_l4_counters", 3, self.consumption.variables[0]
+        )
         self.floats = ring("keras_l4_floats", (self.room.rows, layout.num_floats), "float32")
         self.integers = ring("keras_l4_integers", (self.room.rows, layout.num_integers), "int")
-        self.moments = Moments(rate, layout, self.consumption, settings.xla)
-        self.weights = Weights(rate, layout, self.consumption, settings.xla)
+        self.moments = SecondMomentTracker(rate, layout, self.consumption, settings.xla)
+        self.weights = PreUpdateWeights(rate, layout, self.consumption, settings.xla)
         samples = (self.room.samples, layout.num_samples)
         self.samples = ring("keras_l4_samples", samples, "float32")
 
@@ -83,7 +87,7 @@ class Recorder:
             update: Applies the gradients.
         """
         taken = self.consumption.of(grads, variables)
-        if backend.records_here():
+        if backend.distribution.is_recording_replica():
             begun = self._begin(taken)
             run = functools.partial(self.guard.run, update, begun.held) if self.guard else update
             run()
@@ -93,14 +97,14 @@ class Recorder:
         else:
             update()
 
-    @backend.underived
-    def _begin(self, taken: Taken) -> Begun:
-        counters = backend.counts(self.counters)
-        norms = backend.exact_norms(taken.gradients)
+    @backend.core.no_grad
+    def _begin(self, taken: StepGradients) -> PendingStep:
+        counters = backend.ring_buffer.read_counters(self.counters)
+        norms = safe_norms(taken.gradients)
         due = counters[1] % self.settings.every == 0
-        suspicious = backend.known(~backend.every(norms < np.inf))
-        looked = backend.known(taken.is_update & due | suspicious)
-        return Begun(
+        suspicious = backend.core.to_flag(~backend.core.all_true(norms < np.inf))
+        looked = backend.core.to_flag(taken.is_update & due | suspicious)
+        return PendingStep(
             counters,
             taken,
             norms,
@@ -108,23 +112,23 @@ class Recorder:
             looked,
             self.weights.before(looked),
             self.moments.slots_before(),
-            backend.row(self.consumption.clock(), "float32"),
-            backend.counted(self.consumption.optimizer.iterations),
+            backend.ring_buffer.concat_flat(self.consumption.clock(), "float32"),
+            backend.core.read_counter(self.consumption.optimizer.iterations),
             self.consumption.raw_iterations(),
             self.guard.holds(taken, suspicious) if self.guard else False,
         )
 
-    @backend.underived
-    def _end(self, begun: Begun) -> None:
+    @backend.core.no_grad
+    def _end(self, begun: PendingStep) -> None:
         skipped = self.consumption.raw_iterations() == begun.raw_iterations
-        floats, counts, means = backend.branch(
+        floats, counts, means = backend.core.measure_if(
             begun.looked,
             lambda: self._look_closer(begun),
             lambda: self._pass_by(begun, skipped),
             self.samples,
             begun.counters[2] % self.room.samples,
         )
-        backend.overwrite(self.moments.means, means)
+        backend.ring_buffer.overwrite(self.moments.means, means)
         to_measure = self.layout.every
         weights = begun.weights if self.rate.every_update else not_held
         known = {"mean_second_moments": means, "weights_before": weights}
@@ -133,19 +137,25 @@ class Recorder:
         why = self.guard.why(skipped, begun.held) if self.guard else skipped
         index = [begun.counters[0], begun.iterations, begun.looked, why]
         row = begun.counters[1] % self.room.rows
-        backend.write(self.floats, row, backend.row([*every, begun.clock, floats], "float32"))
-        integers = backend.row([*index, counts], self.integers.dtype)
+        backend.ring_buffer.write(
+            self.floats,
+            row,
+            backend.ring_buffer.concat_flat([*every, begun.clock, floats], "float32"),
+        )
+        integers = backend.ring_buffer.concat_flat([*index, counts], self.integers.dtype)
         if self.consumption.keeps_micro_steps:
             earlier = ops.convert_to_tensor(self.integers)[row]
             integers = with_earlier(self.layout, integers, earlier, begun.taken.is_first)
-        backend.write(self.integers, row, integers)
+        backend.ring_buffer.write(self.integers, row, integers)
         # A micro-step leaves its row to be overwritten by the next call.
-        done = backend.either(begun.taken.is_update, skipped)
-        backend.count(self.counters, begun.counters, [1, done, begun.looked & done])
+        done = backend.core.logical_or(begun.taken.is_update, skipped)
+        backend.ring_buffer.increment_counters(
+            self.counters, begun.counters, [1, done, begun.looked & done]
+        )
 
-    def _look_closer(self, begun: Begun) -> tuple[Sequence[Any], Any]:
+    def _look_closer(self, begun: PendingStep) -> tuple[Sequence[Any], Any]:
         moments = self.moments.of_elements(begun.slots)
-        means = backend.means(moments)
+        means = backend.reductions.means(moments)
         step = self._step(
             begun,
             second_moments=moments,
@@ -158,10 +168,13 @@ class Recorder:
         counts = [
             nonfinite[q.name] if q.of_nonfinite else q.measure(step) for q in self.layout.counts
         ]
-        rows = backend.row(floats, "float32"), backend.row(counts, self.integers.dtype)
+        rows = (
+            backend.ring_buffer.concat_flat(floats, "float32"),
+            backend.ring_buffer.concat_flat(counts, self.integers.dtype),
+        )
         return (*rows, means), sample(self.layout, step)
 
-    def _count_nonfinite(self, begun: Begun) -> dict[str, Any]:
+    def _count_nonfinite(self, begun: PendingStep) -> dict[str, Any]:
         quantities = self.layout.folded(of_nonfinite=True)
 
         def count() -> list[Any]:
@@ -169,19 +182,21 @@ class Recorder:
             return [ops.cast(q.measure(step), self.integers.dtype) for q in quantities]
 
         zeros = ops.zeros((len(self.layout.variables),), self.integers.dtype)
-        counted = backend.cond(begun.suspicious, count, lambda: [zeros for _ in quantities])
+        counted = backend.core.cond(begun.suspicious, count, lambda: [zeros for _ in quantities])
         return dict(zip((q.name for q in quantities), counted, strict=True))
 
-    def _pass_by(self, begun: Begun, skipped: Any) -> Sequence[Any]:
+    def _pass_by(self, begun: PendingStep, skipped: Any) -> Sequence[Any]:
         num = len(self.layout.variables)
         floats = ops.zeros((num * len(self.layout.closer),), "float32")
         counts = ops.zeros((num * len(self.layout.counts),), self.integers.dtype)
         return floats, counts, self.moments.after(begun, skipped)
 
     def _values(self) -> list[Any]:
-        return [backend.value(v, self.settings.xla) for v in self.consumption.variables]
+        return [
+            backend.core.read_variable(v, self.settings.xla) for v in self.consumption.variables
+        ]
 
-    def _step(self, begun: Begun, **known: Any) -> Step:
+    def _step(self, begun: PendingStep, **known: Any) -> Step:
         known = {"weights_before": begun.weights} | known
         return Step(
             rate=self.rate,

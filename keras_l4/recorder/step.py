@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -11,8 +12,10 @@ import numpy as np
 from keras import ops
 
 from keras_l4 import backend
+from keras_l4.backend.common.safe_norms import safe_norms
 from keras_l4.quantities import Folded, Measured, Normed
-from keras_l4.recorder.rate import Rate
+from keras_l4.recorder.effective_rate import Rate
+from keras_l4.recorder.gradient_pipeline import StepGradients
 
 Tensors = Sequence[Any]
 
@@ -82,7 +85,7 @@ class Step:
     def updates(self) -> Tensors:
         """w_after - w_before, in float32 or better."""
         pairs = zip(self._weights_after(), self.weights, strict=True)
-        return [backend.difference(after, before) for after, before in pairs]
+        return [backend.core.subtract_in_float32(after, before) for after, before in pairs]
 
     @cached_property
     def rate_statistic(self) -> Any:
@@ -100,7 +103,7 @@ class Step:
 
     def norms(self, tensors: Tensors) -> Any:
         """Euclidean norms without over- or underflow on the way, `float32[variables]`."""
-        return backend.exact_norms(tensors)
+        return safe_norms(tensors)
 
     def normed(self, quantity: Normed) -> Any:
         """The norms of what `quantity` names: `float32[variables]`."""
@@ -118,17 +121,17 @@ class Step:
 
     def share(self, counts: Any) -> Any:
         """Counts as a share of the variable's elements, `float32[variables]`."""
-        shares = backend.row([counts], "float32")
-        return shares / backend.constant(np.maximum(self.sizes, 1).astype(np.float32), shares)
+        shares = backend.ring_buffer.concat_flat([counts], "float32")
+        return shares / backend.core.constant(np.maximum(self.sizes, 1).astype(np.float32), shares)
 
     def rest(self, counts: Any) -> Any:
         """The share of the elements that were not counted, `float32[variables]`."""
-        return self.share(backend.constant(self.sizes.astype(np.int32), counts) - counts)
+        return self.share(backend.core.constant(self.sizes.astype(np.int32), counts) - counts)
 
     def nan_like_mean(self, values: Any) -> Any:
         """NaN where the mean second moment says that there is one, else `values`."""
         mean = self.mean_second_moments
-        return backend.where(backend.is_nan(mean), mean, values)
+        return backend.core.where(backend.core.is_nan(mean), mean, values)
 
     @cached_property
     def _folds(self) -> dict[str, Any]:
@@ -137,9 +140,28 @@ class Step:
         for over, tensors in sources.items():
             quantities = [q for q in self._to_fold if q.over == over]
             elements = functools.partial(self._elements, quantities)
-            columns = backend.folded(tensors, elements, [q.fold for q in quantities])
+            columns = backend.reductions.reduce_elements(
+                tensors, elements, [q.fold for q in quantities]
+            )
             folds |= zip((q.name for q in quantities), columns, strict=True)
         return folds
 
     def _elements(self, quantities: Sequence[Folded], x: Any) -> list[Any]:
         return [q.element(x, self.rate) for q in quantities]
+
+
+@dataclass(frozen=True)
+class PendingStep:
+    """What is known of a step before its update."""
+
+    counters: Any
+    taken: StepGradients
+    norms: Any
+    suspicious: Any
+    looked: Any
+    weights: Callable[[], Sequence[Any]]
+    slots: Callable[[], Sequence[Any]]
+    clock: Any
+    iterations: Any
+    raw_iterations: Any
+    held: Any

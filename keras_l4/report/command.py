@@ -10,14 +10,14 @@ from typing import Any
 from rich.console import Console
 
 from keras_l4.report.difference import difference
-from keras_l4.report.judged import Judged
+from keras_l4.report.judged import EvaluatedRun
 from keras_l4.report.page import page
 from keras_l4.rules import PRESETS, SEVERITIES
 from keras_l4.wording import print_findings
 
 
 def _report(given: argparse.Namespace) -> int:
-    judged = Judged.read(given.log_dir, given.rules, given.optimizer)
+    judged = EvaluatedRun.read(given.log_dir, given.rules, given.optimizer)
     if given.html is not None:
         given.html.write_text(page(judged), encoding="utf-8")
     if given.json:
@@ -35,7 +35,7 @@ def _report(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
-    judged = Judged.read(given.log_dir, given.rules, given.optimizer)
+    judged = EvaluatedRun.read(given.log_dir, given.rules, given.optimizer)
     least = SEVERITIES.index(given.fail_on)
     found = [finding for finding in judged.findings if finding.rank >= least]
     print(judged)
@@ -45,7 +45,7 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _diff(given: argparse.Namespace) -> int:
-    runs = [Judged.read(folder, given.rules, given.optimizer) for folder in given.log_dirs]
+    runs = [EvaluatedRun.read(folder, given.rules, given.optimizer) for folder in given.log_dirs]
     print(difference(*runs))
     return 0
 

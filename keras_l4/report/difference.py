@@ -8,20 +8,20 @@ from dataclasses import asdict
 import numpy as np
 
 from keras_l4.events.parting import CLEARLY, Place, parting
-from keras_l4.recorder.facts import ModelFacts
-from keras_l4.report.judged import Judged
+from keras_l4.records.metadata import ModelMetadata
+from keras_l4.report.judged import EvaluatedRun
 from keras_l4.wording import steps_of
 
 _NAMED = ("optimizer", "loss", "from_logits", "batch_size", "steps_per_epoch", "output_width")
 
 
-def difference(a: Judged, b: Judged) -> str:
+def difference(a: EvaluatedRun, b: EvaluatedRun) -> str:
     """The report of `python -m keras_l4 diff`, a few lines of text."""
     lines = [f"A  {a}", f"B  {b}", "", *_settings(a, b), *_parting(a, b), "", *_end(a, b)]
     return "\n".join([*lines, *_findings(a, b)])
 
 
-def _settings(a: Judged, b: Judged) -> Iterator[str]:
+def _settings(a: EvaluatedRun, b: EvaluatedRun) -> Iterator[str]:
     one, other = a.run.record.facts, b.run.record.facts
     if one is None or other is None:
         return
@@ -29,7 +29,7 @@ def _settings(a: Judged, b: Judged) -> Iterator[str]:
         yield f"{name}: {left} in A, {right} in B"
 
 
-def _differing(one: ModelFacts, other: ModelFacts) -> dict[str, tuple[object, object]]:
+def _differing(one: ModelMetadata, other: ModelMetadata) -> dict[str, tuple[object, object]]:
     left, right = ({n: asdict(facts)[n] for n in _NAMED} for facts in (one, other))
     left |= {f"optimizer.{name}": value for name, value in one.hyperparameters.items()}
     right |= {f"optimizer.{name}": value for name, value in other.hyperparameters.items()}
@@ -39,7 +39,7 @@ def _differing(one: ModelFacts, other: ModelFacts) -> dict[str, tuple[object, ob
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _parting(a: Judged, b: Judged) -> Iterator[str]:
+def _parting(a: EvaluatedRun, b: EvaluatedRun) -> Iterator[str]:
     quantity = "gradient_norm"
     if not all(quantity in judged.run.quantities for judged in (a, b)):
         yield f"{quantity} was not recorded in both runs: where they part is not known."
@@ -65,7 +65,7 @@ def _first(what: str, place: Place | None) -> Iterator[str]:
         )
 
 
-def _end(a: Judged, b: Judged) -> Iterator[str]:
+def _end(a: EvaluatedRun, b: EvaluatedRun) -> Iterator[str]:
     yield f"{'at the end':<24}{'A':>14}{'B':>14}"
     left, right = _last_values(a), _last_values(b)
     for name in [*left, *(name for name in right if name not in left)]:
@@ -76,7 +76,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.5g}"
 
 
-def _last_values(judged: Judged) -> dict[str, float]:
+def _last_values(judged: EvaluatedRun) -> dict[str, float]:
     run = judged.run
     losses = run.loss[~np.isnan(run.loss)]
     values = {
@@ -92,7 +92,7 @@ def _last_values(judged: Judged) -> dict[str, float]:
     return values
 
 
-def _findings(a: Judged, b: Judged) -> Iterator[str]:
+def _findings(a: EvaluatedRun, b: EvaluatedRun) -> Iterator[str]:
     left, right = ({finding.code: finding for finding in j.findings} for j in (a, b))
     for name, mine, others in (("A", left, right), ("B", right, left)):
         for code, finding in mine.items():

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from keras_l4.events import Run, load
-from keras_l4.rules import Finding, Judge, Rules
+from keras_l4.rules import Finding, RuleEngine, Rules
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedRun:
     """A run and its findings.
 
     Attributes:
@@ -33,7 +33,7 @@ class Judged:
         log_dir: str | os.PathLike[str],
         rules: Rules | None = None,
         optimizer: str | None = None,
-    ) -> Judged:
+    ) -> EvaluatedRun:
         """Reads a log directory as `keras_l4.load` does, and judges it.
 
         Args:
@@ -45,9 +45,9 @@ class Judged:
             FileNotFoundError: There is no such folder.
             ValueError: It holds no run, or more than one; or there are no such rules.
         """
-        given = None if rules is None else Judge(rules)
+        given = None if rules is None else RuleEngine(rules)
         run = load(log_dir, optimizer)
-        judge = given or Judge.of(run.record, _warn)
+        judge = given or RuleEngine.of(run.record, _warn)
         return cls(Path(log_dir), run, judge.findings(run.record, _warn))
 
     def as_dict(self) -> Mapping[str, Any]:

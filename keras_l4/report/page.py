@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from keras_l4.report.charts import heat_map, lines
-from keras_l4.report.judged import Judged
+from keras_l4.report.judged import EvaluatedRun
 from keras_l4.rules import Finding
 from keras_l4.wording import steps_of, where_of
 
@@ -28,7 +28,7 @@ td, th { border-bottom: 1px solid var(--line); padding: 0.15rem 0.8rem 0.15rem 0
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def page(judged: Judged) -> str:
+def page(judged: EvaluatedRun) -> str:
     """The whole page; what comes from the run is escaped."""
     title = escape(f"keras_l4: {judged.log_dir.name}")
     return (
@@ -40,7 +40,7 @@ def page(judged: Judged) -> str:
     )
 
 
-def _sections(judged: Judged) -> Iterator[str]:
+def _sections(judged: EvaluatedRun) -> Iterator[str]:
     yield "<h2>Findings</h2>"
     yield from map(_finding, judged.findings)
     if not judged.findings:
@@ -73,7 +73,7 @@ def _finding(finding: Finding) -> str:
     )
 
 
-def _events(judged: Judged) -> Iterator[str]:
+def _events(judged: EvaluatedRun) -> Iterator[str]:
     events = judged.run.events
     if not events:
         return

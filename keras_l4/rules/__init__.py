@@ -12,19 +12,19 @@ for _module in sorted(module.name for module in iter_modules(__path__)):
         import_module(f"{__name__}.{_module}")
 
 from keras_l4.rules._base import Rule, registry  # noqa: E402
-from keras_l4.rules._evidence import Evidence  # noqa: E402
+from keras_l4.rules._evidence import RunView  # noqa: E402
 from keras_l4.rules._finding import SEVERITIES, Finding, Severity  # noqa: E402
-from keras_l4.rules._judge import PRESETS, Judge, Rules, chosen  # noqa: E402
+from keras_l4.rules._judge import PRESETS, RuleEngine, Rules, select_rules  # noqa: E402
 
 __all__ = [
     "PRESETS",
     "SEVERITIES",
-    "Evidence",
     "Finding",
-    "Judge",
     "Rule",
+    "RuleEngine",
     "Rules",
+    "RunView",
     "Severity",
-    "chosen",
     "registry",
+    "select_rules",
 ]

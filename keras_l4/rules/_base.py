@@ -6,7 +6,7 @@ import abc
 from collections.abc import Iterator
 from typing import ClassVar
 
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 
 _registry: dict[str, Rule] = {}
@@ -42,7 +42,7 @@ class Rule(abc.ABC):
         _registry[cls.code] = cls()
 
     @abc.abstractmethod
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         """Yields what is wrong with the run, one finding per cause."""
 
     def is_guess(self, finding: Finding) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_l4.recorder.notes import CurvatureNote
-from keras_l4.rules._evidence import Evidence
+from keras_l4.records.annotations import CurvatureMeasurement
+from keras_l4.rules._evidence import RunView
 
 PLACE = "place"
 """Name of the evidence that a finding has only with a certificate."""
@@ -27,7 +27,7 @@ class Certificate:
     explanation: str
 
 
-def certificate(run: Evidence, first_step: int) -> Certificate:
+def certificate(run: RunView, first_step: int) -> Certificate:
     """That of the last measurement, if it was made at `first_step` or later."""
     last = run.curvature
     if last is None or last.step < first_step:
@@ -35,7 +35,7 @@ def certificate(run: Evidence, first_step: int) -> Certificate:
     return Certificate(_evidence(last), _explanation(last))
 
 
-def _evidence(note: CurvatureNote) -> dict[str, float | int | str]:
+def _evidence(note: CurvatureMeasurement) -> dict[str, float | int | str]:
     numbers = {
         "gradient_norm": note.gradient_norm,
         "smallest_curvature": note.smallest,
@@ -48,7 +48,7 @@ def _evidence(note: CurvatureNote) -> dict[str, float | int | str]:
     return {PLACE: note.kind, "measured_at_step": note.step, **known, **distance, **changes}
 
 
-def _explanation(note: CurvatureNote) -> str:
+def _explanation(note: CurvatureMeasurement) -> str:
     found = (
         f" Measured after step {note.step}: {note.kind}, gradient norm {note.gradient_norm:.2g}, "
         f"curvature from {note.smallest:.2g} to {note.largest:.2g}"

@@ -7,18 +7,18 @@ from functools import cached_property
 
 import numpy as np
 
-from keras_l4.recorder.block import Variable
-from keras_l4.recorder.facts import LayerFacts, ModelFacts
-from keras_l4.recorder.history import Record
-from keras_l4.recorder.nonfinite import NonFinite
-from keras_l4.recorder.notes import CurvatureNote, EpochLogs, Refusal, Response
+from keras_l4.records.annotations import AbortedStep, CurvatureMeasurement, EpochLogs, ProbeResult
+from keras_l4.records.block import Variable
+from keras_l4.records.history import Record
+from keras_l4.records.metadata import LayerMetadata, ModelMetadata
+from keras_l4.records.nonfinite import NonFinite
 
 _WINDOWS = 20
 _TINY = np.finfo(np.float64).tiny
 _PASS_ON = {"Dropout", "Flatten", "Reshape", "Permute", "SpatialDropout1D", "SpatialDropout2D"}
 
 
-class Evidence:
+class RunView:
     """What was recorded, and the little arithmetic that several rules need.
 
     Args:
@@ -29,24 +29,24 @@ class Evidence:
         self.record = record
 
     @property
-    def facts(self) -> ModelFacts | None:
+    def facts(self) -> ModelMetadata | None:
         """Facts about the model, if they are known."""
         return self.record.facts
 
     @property
-    def responses(self) -> tuple[Response, ...]:
+    def responses(self) -> tuple[ProbeResult, ...]:
         """The model's answers to a fixed batch, in order."""
         return self.record.responses
 
     @property
-    def untrained(self) -> Response | None:
+    def untrained(self) -> ProbeResult | None:
         """The answer before any training, if there was none."""
         is_first = self.facts is None or not self.facts.iterations
         before = [r for r in self.responses if r.step < self.first_step]
         return before[0] if before and is_first else None
 
     @property
-    def answer(self) -> Response | None:
+    def answer(self) -> ProbeResult | None:
         """The last answer that is finite, of those before the run was spoiled."""
         end = self.last_step if self.spoiled_at is None else self.spoiled_at - 1
         known = [r for r in self.responses if r.step <= end and not np.isnan(r.output_minimum)]
@@ -58,7 +58,7 @@ class Evidence:
         return self.record.epochs
 
     @property
-    def curvature(self) -> CurvatureNote | None:
+    def curvature(self) -> CurvatureMeasurement | None:
         """The last measurement of the curvature, if there was one."""
         return self.record.curvatures[-1] if self.record.curvatures else None
 
@@ -68,7 +68,7 @@ class Evidence:
         return self.record.events
 
     @property
-    def refusals(self) -> tuple[Refusal, ...]:
+    def refusals(self) -> tuple[AbortedStep, ...]:
         """Steps that the framework did not finish, at a number that was not finite."""
         return self.record.refusals
 
@@ -160,7 +160,7 @@ class Evidence:
         return float(np.trapezoid(ratios[known], steps[known]) / span) * self.record.num_steps
 
     @cached_property
-    def hidden(self) -> tuple[LayerFacts, ...]:
+    def hidden(self) -> tuple[LayerMetadata, ...]:
         """Layers before the one that makes the output."""
         layers = () if self.facts is None else self.facts.layers
         return tuple(layer for layer in layers if layer is not self.output)
@@ -171,12 +171,12 @@ class Evidence:
         return np.array([max(1, variable.size) for variable in self.variables], np.float64)
 
     @cached_property
-    def output(self) -> LayerFacts | None:
+    def output(self) -> LayerMetadata | None:
         """The layer that makes the output, if it is known."""
         layers = [] if self.facts is None else self.facts.layers
         return next((layer for layer in reversed(layers) if layer.kind not in _PASS_ON), None)
 
-    def layer(self, name: str) -> LayerFacts | None:
+    def layer(self, name: str) -> LayerMetadata | None:
         """Facts about a layer."""
         layers = () if self.facts is None else self.facts.layers
         return next((layer for layer in layers if layer.name == name), None)

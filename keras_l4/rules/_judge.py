@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_l4.recorder.history import Record
+from keras_l4.records.history import Record
 from keras_l4.rules._base import Rule, registry
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 
 Rules = str | Sequence[str]
 PRESETS = ("default", "strict", "autotrainer", "deepdiagnosis", "sagemaker")
 
 
-def chosen(rules: Rules) -> tuple[Rule, ...]:
+def select_rules(rules: Rules) -> tuple[Rule, ...]:
     """The rules of a preset, or of these codes.
 
     Raises:
@@ -45,7 +45,7 @@ def chosen(rules: Rules) -> tuple[Rule, ...]:
     return tuple(known[code] for code in codes)
 
 
-class Judge:
+class RuleEngine:
     """Applies rules to a record.
 
     Args:
@@ -60,13 +60,13 @@ class Judge:
     """
 
     def __init__(self, rules: Rules = "default") -> None:
-        self._rules = chosen(rules)
+        self._rules = select_rules(rules)
         self.names = (rules,) if isinstance(rules, str) else tuple(r.code for r in self._rules)
         self._strict = rules == "strict"
         self._broken: set[str] = set()
 
     @classmethod
-    def of(cls, record: Record, on_error: Callable[[str, Exception], object]) -> Judge:
+    def of(cls, record: Record, on_error: Callable[[str, Exception], object]) -> RuleEngine:
         """The one that the callback had; that of `"default"` where the record does not say.
 
         Args:
@@ -114,7 +114,7 @@ class Judge:
     ) -> list[Finding]:
         try:
             with np.errstate(all="ignore"):
-                return list(rule.check(Evidence(record)))
+                return list(rule.check(RunView(record)))
         except Exception as error:
             self._broken.add(rule.code)
             on_error(rule.code, error)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from keras_l4.recorder.facts import ModelFacts, TargetFacts
-from keras_l4.rules._evidence import Evidence
+from keras_l4.records.metadata import ModelMetadata, TargetMetadata
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._mismatch import Mismatch
 from keras_l4.rules._outcome import LITTLE, accuracy
 
 _REGRESSION = ("mean_squared", "mean_absolute", "huber", "log_cosh")
 
 
-def frozen_accuracy(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def frozen_accuracy(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     shown = np.array([accuracy(logs) for logs in run.epochs])
     losses = np.array([logs.logs.get("loss", np.nan) for logs in run.epochs])
     if len(shown) < 4 or np.isnan(shown).any() or np.ptp(shown) > 0 or not shown[0] < 0.99:
@@ -28,7 +28,7 @@ def frozen_accuracy(run: Evidence, facts: ModelFacts, activation: str) -> Mismat
     )
 
 
-def mixed(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def mixed(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     targets = facts.targets
     if activation != "sigmoid" or "categorical_crossentropy" not in facts.loss or targets is None:
         return None
@@ -40,7 +40,7 @@ def mixed(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
     )
 
 
-def regression_of_classes(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def regression_of_classes(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     targets = facts.targets
     if not facts.loss.startswith(_REGRESSION) or targets is None or not _is_classes(targets):
         return None
@@ -55,17 +55,17 @@ def regression_of_classes(run: Evidence, facts: ModelFacts, activation: str) -> 
     )
 
 
-def _is_classes(targets: TargetFacts) -> bool:
+def _is_classes(targets: TargetMetadata) -> bool:
     return targets.task in ("binary", "one-hot", "labels")
 
 
-def _still_moves(run: Evidence) -> bool:
+def _still_moves(run: RunView) -> bool:
     """Weights that hardly moved say nothing about the loss."""
     way = run.travel[run.kernels]
     return bool(len(way) and np.nanmax(np.append(way, 0)) < 0.3)
 
 
-def linear_stack(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def linear_stack(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     kinds = [(layer.kind, layer.activation) for layer in facts.layers]
     dense = [a for kind, a in kinds if kind.startswith(("Dense", "Conv"))]
     others = [a for kind, a in kinds if not kind.startswith(("Dense", "Conv")) and a]
@@ -79,7 +79,7 @@ def linear_stack(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch 
     )
 
 
-def hidden_softmax(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def hidden_softmax(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     if not facts.output_width:
         # One of several outputs is no hidden layer.
         return None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from keras_l4.recorder.facts import ModelFacts
+from keras_l4.records.metadata import ModelMetadata
 from keras_l4.rules import _learning_checks as learning
 from keras_l4.rules import _output_checks as output
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._mismatch import Mismatch
 
-_CHECKS: tuple[Callable[[Evidence, ModelFacts, str], Mismatch | None], ...] = (
+_CHECKS: tuple[Callable[[RunView, ModelMetadata, str], Mismatch | None], ...] = (
     output.softmax_of_one,
     output.crossentropy_of_one,
     output.targets_no_probabilities,
@@ -27,7 +27,7 @@ _CHECKS: tuple[Callable[[Evidence, ModelFacts, str], Mismatch | None], ...] = (
 )
 
 
-def mismatches(run: Evidence) -> Iterator[Mismatch]:
+def mismatches(run: RunView) -> Iterator[Mismatch]:
     """Those that are seen in the run."""
     facts = run.facts
     if facts is None or run.output is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from keras_l4.recorder.facts import ModelFacts
-from keras_l4.rules._evidence import Evidence
+from keras_l4.records.metadata import ModelMetadata
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._mismatch import INF, PROBABILITIES, Mismatch
 
 _KNOWN = ("binary_", "categorical_", "sparse_", "mean_", "huber", "log_cosh")
@@ -22,7 +22,7 @@ RANGES = {
 }
 
 
-def softmax_of_one(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def softmax_of_one(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     if activation != "softmax" or facts.output_width != 1:
         return None
     return Mismatch(
@@ -34,7 +34,7 @@ def softmax_of_one(run: Evidence, facts: ModelFacts, activation: str) -> Mismatc
     )
 
 
-def crossentropy_of_one(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def crossentropy_of_one(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     if "categorical_crossentropy" not in facts.loss or facts.output_width != 1:
         return None
     return Mismatch(
@@ -44,7 +44,7 @@ def crossentropy_of_one(run: Evidence, facts: ModelFacts, activation: str) -> Mi
     )
 
 
-def softmax_of_several(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def softmax_of_several(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     targets = facts.targets
     if targets is None or targets.task != "multi-label" or activation != "softmax":
         return None
@@ -60,7 +60,7 @@ def softmax_of_several(run: Evidence, facts: ModelFacts, activation: str) -> Mis
     )
 
 
-def targets_out_of_range(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def targets_out_of_range(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     targets, (low, high) = facts.targets, RANGES.get(activation, (-INF, INF))
     known = facts.loss.startswith(_KNOWN) and not facts.loss.startswith("sparse_")
     if targets is None or not known or activation not in RANGES:
@@ -81,7 +81,9 @@ def targets_out_of_range(run: Evidence, facts: ModelFacts, activation: str) -> M
     )
 
 
-def targets_no_probabilities(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def targets_no_probabilities(
+    run: RunView, facts: ModelMetadata, activation: str
+) -> Mismatch | None:
     targets = facts.targets
     if targets is None or not facts.loss.startswith("binary_"):
         return None
@@ -96,7 +98,7 @@ def targets_no_probabilities(run: Evidence, facts: ModelFacts, activation: str) 
     )
 
 
-def no_probabilities(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def no_probabilities(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     if "crossentropy" not in facts.loss or facts.from_logits or activation in PROBABILITIES:
         return None
     answers = [r for r in run.responses if not np.isnan(r.output_minimum)]
@@ -112,7 +114,7 @@ def no_probabilities(run: Evidence, facts: ModelFacts, activation: str) -> Misma
     )
 
 
-def twice_normalized(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def twice_normalized(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     if not facts.from_logits or activation not in PROBABILITIES:
         return None
     return Mismatch(
@@ -123,7 +125,7 @@ def twice_normalized(run: Evidence, facts: ModelFacts, activation: str) -> Misma
     )
 
 
-def width(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
+def width(run: RunView, facts: ModelMetadata, activation: str) -> Mismatch | None:
     targets, width = facts.targets, facts.output_width
     if targets is None or not width or not _is_flat(run) or not facts.loss.startswith(_KNOWN):
         # A loss of the user's own may take its targets as it likes.
@@ -142,6 +144,6 @@ def width(run: Evidence, facts: ModelFacts, activation: str) -> Mismatch | None:
     )
 
 
-def _is_flat(run: Evidence) -> bool:
+def _is_flat(run: RunView) -> bool:
     """Whether there is one answer per example, not one per time step or pixel."""
     return any(not np.isnan(r.accuracy) or not np.isnan(r.explained) for r in run.responses)

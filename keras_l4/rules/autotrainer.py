@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._published import epoch_values, is_nonfinite, late_norms, published
 from keras_l4.rules._statistics import late
@@ -30,7 +30,7 @@ class AutoTrainer(Rule):
     code = "autotrainer"
     preset = "autotrainer"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         yield from _gradients(run)
         losses = epoch_values(run, "loss")[-1:]
         if is_nonfinite(run) or not (losses < 1e3).all():
@@ -38,7 +38,7 @@ class AutoTrainer(Rule):
         yield from _accuracy(run)
 
 
-def _gradients(run: Evidence) -> Iterator[Finding]:
+def _gradients(run: RunView) -> Iterator[Finding]:
     norms = late_norms(run)
     if len(norms) > 1 and np.isfinite(norms).all():
         ratio = float(norms[0] / norms[-1]) if norms[-1] else np.nan
@@ -54,7 +54,7 @@ def _gradients(run: Evidence) -> Iterator[Finding]:
         yield published(run, "dead-layer", _TOOL, share, 0.7)
 
 
-def _accuracy(run: Evidence) -> Iterator[Finding]:
+def _accuracy(run: RunView) -> Iterator[Finding]:
     shown = epoch_values(run, "accuracy")
     if len(shown) < 3:
         return

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_l4.recorder.notes import LayerResponse
+from keras_l4.records.annotations import ActivationStats
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, learned_little, skill
 from keras_l4.rules._statistics import late
@@ -37,7 +37,7 @@ class DeadLayer(Rule):
 
     code = "dead-layer"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         answers = _rectified(run)
         dead = [layer for layer in answers if layer.dead_units >= _MOST]
         if dead:
@@ -46,7 +46,7 @@ class DeadLayer(Rule):
             yield _finding(run, list(names), 1.0)
 
 
-def _rectified(run: Evidence) -> list[LayerResponse]:
+def _rectified(run: RunView) -> list[ActivationStats]:
     """The last answers of layers that can die."""
     usable = [r for r in run.responses if run.spoiled_at is None or r.step < run.spoiled_at]
     if not usable:
@@ -55,7 +55,7 @@ def _rectified(run: Evidence) -> list[LayerResponse]:
     return [a for a in usable[-1].layers if kinds.get(a.name) in _RECTIFIERS and a.width]
 
 
-def _without_gradient(run: Evidence) -> tuple[str, ...]:
+def _without_gradient(run: RunView) -> tuple[str, ...]:
     norms = late(run.values("gradient_norm"))[:, run.kernels]
     if not len(norms) or len(norms) < 5:
         return ()
@@ -63,7 +63,7 @@ def _without_gradient(run: Evidence) -> tuple[str, ...]:
     return () if zero.all() else run.layers_of(run.kernels[zero])
 
 
-def _finding(run: Evidence, layers: list[str], share: float) -> Finding:
+def _finding(run: RunView, layers: list[str], share: float) -> Finding:
     whole, lost = share == 1.0, learned_little(run)
     bad = falls_short(run)
     first = next(
@@ -91,5 +91,5 @@ def _finding(run: Evidence, layers: list[str], share: float) -> Finding:
     )
 
 
-def _is_dead(answer: LayerResponse, layers: list[str]) -> bool:
+def _is_dead(answer: ActivationStats, layers: list[str]) -> bool:
     return answer.name in layers and answer.dead_units >= _MOST

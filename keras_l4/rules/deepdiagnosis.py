@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._published import (
     epoch_values,
@@ -37,7 +37,7 @@ class DeepDiagnosis(Rule):
     code = "deepdiagnosis"
     preset = "deepdiagnosis"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         smallest = float(np.nanmin(np.append(mean_abs_gradients(run), np.inf)))
         if smallest < 1e-7:
             yield published(run, "vanishing-gradient", _TOOL, smallest, 1e-7)
@@ -54,7 +54,7 @@ class DeepDiagnosis(Rule):
             yield published(run, "poor-initialization", _TOOL, variance, 1e-5)
 
 
-def _activations(run: Evidence) -> Iterator[Finding]:
+def _activations(run: RunView) -> Iterator[Finding]:
     zeros = max((a.zero_fraction for a in last_answers(run, {"relu"})), default=0.0)
     if zeros >= 0.7:
         yield published(run, "dead-layer", _TOOL, zeros, 0.7)
@@ -64,7 +64,7 @@ def _activations(run: Evidence) -> Iterator[Finding]:
         yield published(run, "saturated-layer", _TOOL, saturated, 0.5)
 
 
-def _rates(run: Evidence) -> Iterator[Finding]:
+def _rates(run: RunView) -> Iterator[Finding]:
     rows = run.record.block.rows("weight_norm")
     weights = run.values("weight_norm")
     if not len(weights):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import learned_little
 
@@ -28,7 +28,7 @@ class EdgeOfStability(Rule):
 
     code = "edge-of-stability"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         last = run.curvature
         if last is None or not last.sharpness >= _EDGE * last.threshold:
             return

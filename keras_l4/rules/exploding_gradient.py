@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, learned_little
 from keras_l4.rules._statistics import late, log_slope, median
@@ -39,14 +39,14 @@ class ExplodingGradient(Rule):
 
     code = "exploding-gradient"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         ways = (_at_once(run), _over_time(run), _over_depth(run), _on_its_way(run))
         found = next(filter(None, ways), None)
         if found is not None:
             yield found
 
 
-def _over_time(run: Evidence) -> Finding | None:
+def _over_time(run: RunView) -> Finding | None:
     norms = run.record.block.global_gradient_norm
     finite = norms[np.isfinite(norms) & (norms > 0)]
     growth = norms / (finite[0] if len(finite) else 1.0)
@@ -70,7 +70,7 @@ def _over_time(run: Evidence) -> Finding | None:
     )
 
 
-def _loss_rose(run: Evidence) -> bool:
+def _loss_rose(run: RunView) -> bool:
     losses = run.batch_loss
     if run.spoiled_at is not None:
         return True
@@ -81,7 +81,7 @@ def _loss_rose(run: Evidence) -> bool:
     return end - start > (_RISE - 1) * max(abs(start), 1e-12)
 
 
-def _at_once(run: Evidence) -> Finding | None:
+def _at_once(run: RunView) -> Finding | None:
     before = run.untrained
     bad = [layer.name for layer in before.layers if layer.num_nonfinite] if before else []
     if not bad or (run.facts and run.facts.inputs and run.facts.inputs.num_nonfinite):
@@ -95,7 +95,7 @@ def _at_once(run: Evidence) -> Finding | None:
     )
 
 
-def _on_its_way(run: Evidence) -> Finding | None:
+def _on_its_way(run: RunView) -> Finding | None:
     facts, before = run.facts, run.untrained
     if before is None or facts is None or not falls_short(run):
         return None
@@ -117,7 +117,7 @@ def _on_its_way(run: Evidence) -> Finding | None:
     )
 
 
-def _over_depth(run: Evidence) -> Finding | None:
+def _over_depth(run: RunView) -> Finding | None:
     values = run.values("gradient_norm")[: 1 + len(run.steps) // 4][:, run.kernels]
     weights = median(run.values("weight_norm"))[run.kernels]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -138,7 +138,7 @@ def _over_depth(run: Evidence) -> Finding | None:
 
 
 def _finding(
-    run: Evidence,
+    run: RunView,
     step: int,
     title: str,
     evidence: dict[str, float | int | str],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 
 _MOST = 1e3
@@ -28,7 +28,7 @@ class IllConditioned(Rule):
 
     code = "ill-conditioned"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         last = run.curvature
         if last is None or not last.condition_number > _MOST:
             return

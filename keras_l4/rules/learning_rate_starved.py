@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, skill
 from keras_l4.rules._statistics import early, late, median
@@ -36,7 +36,7 @@ class LearningRateStarved(Rule):
 
     code = "learning-rate-starved"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         if len(run.values("effective_learning_rate")) < 20 or run.spoiled_at is not None:
             return
         decay = _decay(run)
@@ -65,7 +65,7 @@ class LearningRateStarved(Rule):
         )
 
 
-def _decay(run: Evidence) -> np.ndarray:
+def _decay(run: RunView) -> np.ndarray:
     """`float64[kernels]`: how far each rate fell, 1 for one that rose."""
     rates = run.values("effective_learning_rate")[:, run.kernels]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -74,7 +74,7 @@ def _decay(run: Evidence) -> np.ndarray:
     return np.maximum(np.where(_never_rises(relative), fell, 1.0), _of_schedule(run))
 
 
-def _of_schedule(run: Evidence) -> float:
+def _of_schedule(run: RunView) -> float:
     """How far the nominal rate fell by half of the run: 1 if it rose, Inf if nothing is left."""
     rate = run.record.block.learning_rate
     if not _never_rises(rate[:, None]):
@@ -93,7 +93,7 @@ def _never_rises(rates: np.ndarray) -> np.ndarray:
     return np.all(falls, axis=0)
 
 
-def _is_alive(run: Evidence) -> np.ndarray:
+def _is_alive(run: RunView) -> np.ndarray:
     """`bool[kernels]`: whether there is still a gradient."""
     norms = run.values("gradient_norm")[:, run.kernels]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, learned_little, progress, skill
 from keras_l4.rules._statistics import late, median
@@ -36,7 +36,7 @@ class LearningRateTooHigh(Rule):
 
     code = "learning-rate-too-high"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         found = _diverged(run) or _restless(run)
         if found is not None:
             yield found
@@ -46,7 +46,7 @@ class LearningRateTooHigh(Rule):
         return float(way) < _FAR
 
 
-def _diverged(run: Evidence) -> Finding | None:
+def _diverged(run: RunView) -> Finding | None:
     losses, start = run.batch_loss, _start(run)
     above = np.flatnonzero(np.abs(losses) > _RISE * start)
     if run.spoiled_at is not None:
@@ -67,7 +67,7 @@ def _diverged(run: Evidence) -> Finding | None:
     )
 
 
-def _start(run: Evidence) -> float:
+def _start(run: RunView) -> float:
     """What there was to lose: the first losses, or that of a constant if it is larger."""
     targets = None if run.facts is None else run.facts.targets
     trivial = np.nan if targets is None else targets.trivial_loss
@@ -75,7 +75,7 @@ def _start(run: Evidence) -> float:
     return float(np.fmax.reduce([*first[:1], *median(first[:, None]), trivial]))
 
 
-def _restless(run: Evidence) -> Finding | None:
+def _restless(run: RunView) -> Finding | None:
     windows = run.loss_windows
     travel = run.travel[run.kernels]
     if len(windows) < 6 or not len(travel) or not falls_short(run):
@@ -104,7 +104,7 @@ def _restless(run: Evidence) -> Finding | None:
 
 
 def _finding(
-    run: Evidence,
+    run: RunView,
     step: int,
     title: str,
     evidence: dict[str, float | int | str],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, learned_little, progress, skill
 
@@ -35,7 +35,7 @@ class LearningRateTooLow(Rule):
 
     code = "learning-rate-too-low"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         way = run.travel[run.kernels]
         alive = np.median(run.values("gradient_norm")[:, run.kernels] > 0, axis=0) > 0
         if not len(way) or np.isnan(way).any() or not alive.all() or run.spoiled_at is not None:
@@ -73,5 +73,5 @@ class LearningRateTooLow(Rule):
         return float(finding.evidence["way_of_weights_in_their_norms"]) >= _WAY
 
 
-def _from_scratch(run: Evidence) -> bool:
+def _from_scratch(run: RunView) -> bool:
     return run.facts is not None and run.facts.iterations == 0

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_l4.recorder.loss_scale import SKIPPED_IN_A_ROW
+from keras_l4.records.loss_scaling import SKIPPED_IN_A_ROW
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 
 
@@ -26,7 +26,7 @@ class LossScaleStall(Rule):
 
     code = "loss-scale-stall"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         skipped = run.record.block.skipped & ~run.record.block.held
         begin, length = _longest(skipped)
         if length < SKIPPED_IN_A_ROW:
@@ -53,7 +53,7 @@ class LossScaleStall(Rule):
         )
 
 
-def _bad(run: Evidence) -> set[str]:
+def _bad(run: RunView) -> set[str]:
     return {event.variable for event in run.events}
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_l4.recorder.nonfinite import NonFinite
-from keras_l4.recorder.notes import EpochLogs, Refusal
+from keras_l4.records.annotations import AbortedStep, EpochLogs
+from keras_l4.records.nonfinite import NonFinite
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 
 
@@ -32,7 +32,7 @@ class NonFiniteGradients(Rule):
 
     code = "nonfinite"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         events = [event for event in run.events if event.kind != "overflow"]
         if events:
             yield _finding(run, events)
@@ -44,7 +44,7 @@ class NonFiniteGradients(Rule):
             yield _overflow(run)
 
 
-def _finding(run: Evidence, events: list[NonFinite]) -> Finding:
+def _finding(run: RunView, events: list[NonFinite]) -> Finding:
     first = events[0]
     together = [event.variable for event in events if event.step == first.step]
     in_data = _nonfinite_data(run)
@@ -74,7 +74,7 @@ def _finding(run: Evidence, events: list[NonFinite]) -> Finding:
     )
 
 
-def _refusal(refusal: Refusal) -> Finding:
+def _refusal(refusal: AbortedStep) -> Finding:
     return Finding(
         code="nonfinite",
         title="A step was not finished, at NaN or Inf",
@@ -90,7 +90,7 @@ def _refusal(refusal: Refusal) -> Finding:
     )
 
 
-def _spoiled_epoch(run: Evidence) -> EpochLogs | None:
+def _spoiled_epoch(run: RunView) -> EpochLogs | None:
     """The first whose loss is not finite; skipped steps may have made it so, and did no harm."""
     skipped = set(run.record.block.epochs[run.record.block.skipped].tolist())
     losses = ((logs, logs.logs.get("loss", 0.0)) for logs in run.epochs)
@@ -98,7 +98,7 @@ def _spoiled_epoch(run: Evidence) -> EpochLogs | None:
     return next(bad, None)
 
 
-def _loss(run: Evidence, epoch: EpochLogs) -> Finding:
+def _loss(run: RunView, epoch: EpochLogs) -> Finding:
     block = run.record.block
     inside = (block.epochs == epoch.epoch) & (block.steps <= epoch.step)
     finite = block.steps[inside & np.isfinite(block.loss)]
@@ -118,7 +118,7 @@ def _loss(run: Evidence, epoch: EpochLogs) -> Finding:
     )
 
 
-def _overflow(run: Evidence) -> Finding:
+def _overflow(run: RunView) -> Finding:
     first = run.events[0]
     return Finding(
         code="nonfinite",
@@ -133,7 +133,7 @@ def _overflow(run: Evidence) -> Finding:
     )
 
 
-def _nonfinite_data(run: Evidence) -> int:
+def _nonfinite_data(run: RunView) -> int:
     if run.facts is None:
         return 0
     parts = (run.facts.inputs, run.facts.targets)

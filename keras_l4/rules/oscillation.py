@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, skill
 from keras_l4.rules._statistics import ups_and_downs
@@ -37,7 +37,7 @@ class Oscillation(Rule):
 
     code = "oscillation"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         losses, noise = _losses(run)
         later = losses[len(losses) // 3 :]
         if run.spoiled_at is not None or len(later) < 4 or not losses[0]:
@@ -77,14 +77,14 @@ def _mean_rise(losses: np.ndarray) -> float:
     return ups_and_downs(losses)[0] / (len(losses) - 1)
 
 
-def _reference(run: Evidence, losses: np.ndarray) -> float:
+def _reference(run: RunView, losses: np.ndarray) -> float:
     """The loss of a constant prediction, or else the first one."""
     targets = None if run.facts is None else run.facts.targets
     trivial = np.nan if targets is None else targets.trivial_loss
     return abs(float(losses[0])) if np.isnan(trivial) or not trivial else float(trivial)
 
 
-def _losses(run: Evidence) -> tuple[np.ndarray, float]:
+def _losses(run: RunView) -> tuple[np.ndarray, float]:
     """Losses of the epochs, or of parts of the run, and the mean rise that batches alone can make."""
     epochs = np.array([logs.logs.get("loss", np.nan) for logs in run.epochs])
     if len(epochs) >= 6 and np.isfinite(epochs).all():

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_l4.rules._base import Rule
 from keras_l4.rules._certificate import certificate
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import learned_little, skill
 from keras_l4.rules._statistics import early, late, median
@@ -36,7 +36,7 @@ class Plateau(Rule):
 
     code = "plateau"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         windows = run.loss_windows
         if len(windows) < 6 or run.spoiled_at is not None:
             return
@@ -82,13 +82,13 @@ class Plateau(Rule):
         return True
 
 
-def _kind(run: Evidence) -> str:
+def _kind(run: RunView) -> str:
     if not learned_little(run):
         return "converged"
     return "flat" if _fading(run) < 0.1 else "noise"
 
 
-def _fading(run: Evidence) -> float:
+def _fading(run: RunView) -> float:
     norms = run.record.block.global_gradient_norm[:, None]
     start = float(median(early(norms))[0])
     return float(median(late(norms))[0] / start) if start else 0.0

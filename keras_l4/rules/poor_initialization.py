@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_l4.recorder.facts import VariableFacts
+from keras_l4.records.metadata import VariableMetadata
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, learned_little, skill
 
@@ -36,7 +36,7 @@ class PoorInitialization(Rule):
     code = "poor-initialization"
     is_root = True
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         facts = run.facts
         if facts is None or facts.iterations or run.spoiled_at == run.first_step:
             return
@@ -56,12 +56,12 @@ class PoorInitialization(Rule):
             yield _finding(run, worst or kernels, ratios, falls_short(run), "large")
 
 
-def _is_kernel(variable: VariableFacts) -> bool:
+def _is_kernel(variable: VariableMetadata) -> bool:
     """The biases of attention are matrices, too."""
     return bool(variable.fan_in) and not variable.path.endswith("bias")
 
 
-def _ratio(variable: VariableFacts) -> float:
+def _ratio(variable: VariableMetadata) -> float:
     """Factor by which the root mean square is below Glorot's, or above He's; 1 in between."""
     size = max(float(np.hypot(variable.mean, variable.std)), 1e-12)
     glorot = float(np.sqrt(2 / (variable.fan_in + variable.fan_out)))
@@ -80,7 +80,7 @@ def _blows_up(ratios: np.ndarray) -> bool:
 
 
 def _finding(
-    run: Evidence, variables: list[VariableFacts], ratios: np.ndarray, bad: bool, kind: str
+    run: RunView, variables: list[VariableMetadata], ratios: np.ndarray, bad: bool, kind: str
 ) -> Finding:
     names = ", ".join(v.path for v in variables[:3])
     what = {

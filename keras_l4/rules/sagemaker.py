@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._published import is_nonfinite, last_answers, mean_abs_gradients, published
 from keras_l4.rules._statistics import median
@@ -30,7 +30,7 @@ class SageMaker(Rule):
     code = "sagemaker"
     preset = "sagemaker"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         smallest = float(np.nanmin(np.append(mean_abs_gradients(run), np.inf)))
         if smallest < 1e-7:
             yield published(run, "vanishing-gradient", _TOOL, smallest, 1e-7)
@@ -51,7 +51,7 @@ class SageMaker(Rule):
             yield published(run, "poor-initialization", _TOOL, ratio, 10)
 
 
-def _activations(run: Evidence) -> Iterator[Finding]:
+def _activations(run: RunView) -> Iterator[Finding]:
     dead = max((a.dead_units for a in last_answers(run, {"relu"})), default=0.0)
     if dead > 0.5:
         yield published(run, "dead-layer", _TOOL, dead, 0.5)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keras_l4.recorder.notes import LayerResponse, Response
+from keras_l4.records.annotations import ActivationStats, ProbeResult
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, learned_little, skill
 
@@ -34,7 +34,7 @@ class SaturatedLayer(Rule):
 
     code = "saturated-layer"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         usable = [r for r in run.responses if run.spoiled_at is None or r.step < run.spoiled_at]
         if not usable:
             return
@@ -49,11 +49,11 @@ class SaturatedLayer(Rule):
             )
 
 
-def _saturated(response: Response, least: float) -> list[LayerResponse]:
+def _saturated(response: ProbeResult, least: float) -> list[ActivationStats]:
     return [a for a in response.layers if a.saturated_fraction >= least and not a.num_nonfinite]
 
 
-def _from_the_start(run: Evidence) -> list[LayerResponse]:
+def _from_the_start(run: RunView) -> list[ActivationStats]:
     """Hidden layers that training began with, nearly all saturated."""
     if run.untrained is None:
         return []
@@ -61,18 +61,18 @@ def _from_the_start(run: Evidence) -> list[LayerResponse]:
     return [a for a in _saturated(run.untrained, _NEARLY_ALL) if a.name in hidden]
 
 
-def _matters(run: Evidence, answer: LayerResponse, lost: bool, short: bool) -> bool:
+def _matters(run: RunView, answer: ActivationStats, lost: bool, short: bool) -> bool:
     nearly_all = answer.saturated_fraction >= _NEARLY_ALL
     if run.output is not None and answer.name == run.output.name:
         return nearly_all and lost
     return lost or (nearly_all and short)
 
 
-def _only_output(run: Evidence, answers: list[LayerResponse]) -> bool:
+def _only_output(run: RunView, answers: list[ActivationStats]) -> bool:
     return run.output is not None and {a.name for a in answers} == {run.output.name}
 
 
-def _finding(run: Evidence, answers: list[LayerResponse], severity: str, when: str) -> Finding:
+def _finding(run: RunView, answers: list[ActivationStats], severity: str, when: str) -> Finding:
     worst = max(answers, key=lambda a: a.saturated_fraction)
     names = {answer.name for answer in answers}
     first = next(

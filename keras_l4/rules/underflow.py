@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, skill
 from keras_l4.rules._statistics import early, late, median
@@ -34,7 +34,7 @@ class Underflow(Rule):
 
     code = "underflow"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         if run.spoiled_at is not None:
             return
         swallowed = _swallowed(run)
@@ -50,7 +50,7 @@ class Underflow(Rule):
         return True
 
 
-def _swallowed(run: Evidence) -> np.ndarray:
+def _swallowed(run: RunView) -> np.ndarray:
     updates, block = run.values("update_norm"), run.record.block
     if len(updates) < 4 or "gradient_norm" not in block.values:
         return np.empty(0, int)
@@ -61,7 +61,7 @@ def _swallowed(run: Evidence) -> np.ndarray:
     return np.flatnonzero(silent.mean(axis=0) > _SHARE)
 
 
-def _lost(run: Evidence) -> np.ndarray:
+def _lost(run: RunView) -> np.ndarray:
     half = _in_half(run)
     recorded = [v for v in map(run.values, ("zero_fraction", "subnormal_fraction")) if len(v) >= 4]
     if not len(half) or not recorded:
@@ -73,14 +73,14 @@ def _lost(run: Evidence) -> np.ndarray:
     return half if nothing_left else half[grew > _SHARE]
 
 
-def _in_half(run: Evidence) -> np.ndarray:
+def _in_half(run: RunView) -> np.ndarray:
     """Positions of the variables of layers that compute in float16."""
     layers = run.facts.layers if run.facts else ()
     names = {layer.name for layer in layers if layer.compute_dtype == "float16"}
     return np.flatnonzero([variable.layer in names for variable in run.variables])
 
 
-def _finding(run: Evidence, positions: np.ndarray, kind: str, severity: str) -> Finding:
+def _finding(run: RunView, positions: np.ndarray, kind: str, severity: str) -> Finding:
     first = run.variables[positions[0]]
     what = {
         "swallowed": f"The updates of {first.path} are too small to change it: in {first.dtype} "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 
 
@@ -27,7 +27,7 @@ class UnreachedVariable(Rule):
     code = "unreached-variable"
     is_root = True
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         facts = run.facts
         missing = [v.path for v in facts.variables if not v.in_optimizer] if facts else []
         if missing:
@@ -39,7 +39,7 @@ class UnreachedVariable(Rule):
             yield _finding(run, unreached, what, "warning")
 
 
-def _without_gradient(run: Evidence) -> list[str]:
+def _without_gradient(run: RunView) -> list[str]:
     norms = run.values("gradient_norm")
     silent = (norms == 0).all(axis=0)
     if len(norms) < 10 or silent.all():
@@ -62,12 +62,12 @@ def _without_gradient(run: Evidence) -> list[str]:
     ]
 
 
-def _last_reached(run: Evidence, silent: np.ndarray) -> int:
+def _last_reached(run: RunView, silent: np.ndarray) -> int:
     """A layer behind all that has a gradient is cut off by its output, not unreached."""
     return int(np.flatnonzero(~silent).max())
 
 
-def _finding(run: Evidence, paths: list[str], what: str, severity: str) -> Finding:
+def _finding(run: RunView, paths: list[str], what: str, severity: str) -> Finding:
     names = set(paths)
     return Finding(
         code="unreached-variable",

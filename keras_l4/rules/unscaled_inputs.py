@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_l4.recorder.facts import InputFacts
+from keras_l4.records.metadata import InputMetadata
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, skill
 
@@ -41,7 +41,7 @@ class UnscaledInputs(Rule):
     code = "unscaled-inputs"
     is_root = True
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         inputs = None if run.facts is None else run.facts.inputs
         if inputs is None or _normalized(run):
             return
@@ -80,20 +80,20 @@ class UnscaledInputs(Rule):
         )
 
 
-def _first_layer_suffers(run: Evidence) -> bool:
+def _first_layer_suffers(run: RunView) -> bool:
     """Whether most of the first activations are where they pass no gradient."""
     layers = () if run.answer is None else run.answer.layers
     shares = [max(a.dead_units, np.nan_to_num(a.saturated_fraction)) for a in layers[:2]]
     return max(shares, default=0.0) > 0.5
 
 
-def _normalized(run: Evidence) -> bool:
+def _normalized(run: RunView) -> bool:
     layers = () if run.facts is None else run.facts.layers
     first = next((layer for layer in layers if layer.kind not in ("Flatten", "Reshape")), None)
     return first is not None and first.kind in _NORMALIZING
 
 
-def _what(inputs: InputFacts) -> str:
+def _what(inputs: InputMetadata) -> str:
     return (
         f"Inputs reach from {inputs.minimum:.3g} to {inputs.maximum:.3g}; the largest feature is "
         f"{inputs.scale:.3g} in root mean square; features differ by up to a factor of {inputs.feature_ratio:.3g}."

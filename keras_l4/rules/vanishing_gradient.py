@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._outcome import falls_short, learned_little, skill
 from keras_l4.rules._statistics import late, log_slope, median
@@ -34,7 +34,7 @@ class VanishingGradient(Rule):
 
     code = "vanishing-gradient"
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         profile = _profile(run)
         if len(profile) < 3 or not (profile > 0).any():
             return
@@ -65,7 +65,7 @@ class VanishingGradient(Rule):
         )
 
 
-def _profile(run: Evidence) -> np.ndarray:
+def _profile(run: RunView) -> np.ndarray:
     """Late median of ‖g‖/‖w‖ per kernel, in forward order."""
     gradients = median(late(run.values("gradient_norm")))[run.kernels]
     weights = median(late(run.values("weight_norm")))[run.kernels]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
 from keras_l4.rules._mismatch import Mismatch
 from keras_l4.rules._mismatches import mismatches
@@ -35,7 +35,7 @@ class WrongOutputOrLoss(Rule):
     code = "wrong-output-or-loss"
     is_root = True
 
-    def check(self, run: Evidence) -> Iterator[Finding]:
+    def check(self, run: RunView) -> Iterator[Finding]:
         known = skill(run)
         value = progress(run) if np.isnan(known) else known
         if np.isnan(value) or is_a_try(run):
@@ -50,7 +50,7 @@ class WrongOutputOrLoss(Rule):
             yield _finding(run, mismatch, bool(bad), known)
 
 
-def _finding(run: Evidence, mismatch: Mismatch, bad: bool, known: float) -> Finding:
+def _finding(run: RunView, mismatch: Mismatch, bad: bool, known: float) -> Finding:
     facts, output, answers = run.facts, run.output, run.answer
     evidence: dict[str, float | int | str] = {
         "kind": mismatch.kind,

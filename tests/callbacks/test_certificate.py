@@ -12,11 +12,12 @@ import pytest
 from keras import layers
 
 import keras_l4
-from keras_l4.callbacks import Curvature, TrainingDiagnostics, _findings_report
-from keras_l4.callbacks._session import Session
+from keras_l4.callbacks import Curvature, TrainingDiagnostics
 from keras_l4.curvature import Effort, classify
-from keras_l4.report.judged import Judged
-from keras_l4.rules import Finding, Judge
+from keras_l4.observers import findings as _findings_report
+from keras_l4.report.judged import EvaluatedRun
+from keras_l4.rules import Finding, RuleEngine
+from keras_l4.session.session import Session
 from tests.training import BATCH, ROWS, STEPS, build, rows, same, state, train
 
 NEVER = 10**6
@@ -76,8 +77,8 @@ def test_a_plateau_is_measured_while_fit_runs(tmp_path: Path, is_first: bool) ->
     assert finding.evidence["measured_at_step"] == measures.measurements[-1].step
     assert ROWS < measures.measurements[0].step < 2 * ROWS
     assert "saddle, gradient norm 0" in finding.explanation
-    assert Judge().findings(keras_l4.load(tmp_path).record, print) == diagnostics.findings
-    assert Judged.read(tmp_path).findings == diagnostics.findings
+    assert RuleEngine().findings(keras_l4.load(tmp_path).record, print) == diagnostics.findings
+    assert EvaluatedRun.read(tmp_path).findings == diagnostics.findings
 
 
 @pytest.mark.any_backend
@@ -94,7 +95,7 @@ def test_one_that_is_found_at_the_end_is_measured_before_it_is_told(
     assert plateau(diagnostics).evidence["place"] == "saddle"
     # The measurement is the cause; the plateau is a note then, which is not printed.
     assert "saddle" in capfd.readouterr().out
-    assert Judged.read(tmp_path).findings == diagnostics.findings
+    assert EvaluatedRun.read(tmp_path).findings == diagnostics.findings
 
 
 @pytest.mark.any_backend

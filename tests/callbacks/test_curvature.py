@@ -10,10 +10,10 @@ from keras import layers
 
 import keras_l4
 from keras_l4.callbacks import Curvature, TrainingDiagnostics
-from keras_l4.callbacks._budget import Budget
-from keras_l4.callbacks._surveyor import Surveyor
+from keras_l4.callbacks.budget import Budget
+from keras_l4.callbacks.curvature_scheduler import CurvatureScheduler
 from keras_l4.curvature import Effort, spectrum, surface
-from keras_l4.recorder.notes import CurvatureNote, SurfaceNote
+from keras_l4.records.annotations import CurvatureMeasurement, SurfaceSlice
 from tests.training import STEPS, build, rows, same, state, train
 
 LITTLE = Effort(max_steps=8, num_probes=2, num_steps=2)
@@ -47,7 +47,9 @@ def test_it_measures_the_model_as_it_is_then(tmp_path: Path) -> None:
     assert last.largest == pytest.approx(now.largest, rel=1e-4)
     assert first.largest != pytest.approx(last.largest, rel=1e-4)
     assert last.threshold == pytest.approx(38 / 0.001, rel=1e-4)
-    read = [note for note in keras_l4.load(tmp_path).notes if isinstance(note, CurvatureNote)]
+    read = [
+        note for note in keras_l4.load(tmp_path).notes if isinstance(note, CurvatureMeasurement)
+    ]
     assert repr(read) == repr(list(curvature.measurements))
 
 
@@ -75,7 +77,7 @@ def test_the_cost_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_helps_against_a_high_cost_is_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keras_l4.callbacks._surveyor._LONG", 0.0)
+    monkeypatch.setattr("keras_l4.callbacks.curvature_scheduler._LONG", 0.0)
     train(build("sgd"), Curvature(None, *rows(), effort=LITTLE))
     assert "budget=0.05 rarer" in capsys.readouterr().out
     train(build("sgd"), Curvature(None, *rows(), effort=LITTLE, budget=1.0))
@@ -94,8 +96,8 @@ def test_what_the_budget_does_not_allow_is_left_out(capsys: pytest.CaptureFixtur
 def test_a_measurement_that_costs_too_much_waits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Surveyor, "_trial_cost", lambda self: 0.0)
-    monkeypatch.setattr(Surveyor, "_estimate", lambda self: 1e9)
+    monkeypatch.setattr(CurvatureScheduler, "_trial_cost", lambda self: 0.0)
+    monkeypatch.setattr(CurvatureScheduler, "_estimate", lambda self: 1e9)
     curvature = Curvature(None, *rows(), budget=0.5)
     train(build("sgd", run_eagerly=False), curvature, epochs=2)
     assert curvature.measurements == ()
@@ -163,7 +165,7 @@ def test_training_ends_with_a_slice(tmp_path: Path) -> None:
     assert np.allclose(note.path[-1], 0)
     assert note.path_loss[-1] == pytest.approx(cut.loss[10, 10], rel=1e-5)
     assert note.path_loss[0] > note.path_loss[1] > note.path_loss[2]
-    read = [item for item in keras_l4.load(tmp_path).notes if isinstance(item, SurfaceNote)]
+    read = [item for item in keras_l4.load(tmp_path).notes if isinstance(item, SurfaceSlice)]
     assert read == [note]
     with np.load(tmp_path / "diagnostics" / f"surface-{2 * STEPS}.npz") as file:
         assert file.keys() == vars(note).keys()
@@ -189,7 +191,7 @@ def test_a_slice_is_around_the_weights_that_are_left() -> None:
 
 @pytest.mark.any_backend
 def test_what_the_budget_does_not_allow_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Surveyor, "_trial_cost", lambda self: 0.0)
+    monkeypatch.setattr(CurvatureScheduler, "_trial_cost", lambda self: 0.0)
     curvature = Curvature(None, *rows(), every=99, budget=1e-9, surface="random", verbose=0)
     train(build("sgd", run_eagerly=False), curvature)
     assert curvature.surface is None

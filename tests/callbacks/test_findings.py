@@ -11,9 +11,10 @@ from keras import layers
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_l4
-from keras_l4.callbacks import TrainingDiagnostics, _findings_report
-from keras_l4.report.judged import Judged
-from keras_l4.rules import Judge, registry
+from keras_l4.callbacks import TrainingDiagnostics
+from keras_l4.observers import findings as _findings_report
+from keras_l4.report.judged import EvaluatedRun
+from keras_l4.rules import RuleEngine, registry
 from tests.training import build
 
 pytestmark = pytest.mark.any_backend
@@ -45,14 +46,14 @@ def test_live_and_from_the_files_they_are_the_same(tmp_path: Path) -> None:
     codes = {finding.code: finding.severity for finding in diagnostics.findings}
 
     assert codes["wrong-output-or-loss"] == "warning"
-    assert Judge().findings(keras_l4.load(tmp_path).record, print) == diagnostics.findings
+    assert RuleEngine().findings(keras_l4.load(tmp_path).record, print) == diagnostics.findings
 
 
 @pytest.mark.parametrize("rules", ["strict", ["plateau", "nonfinite"], "sagemaker"])
 def test_those_from_the_files_are_by_the_same_rules(tmp_path: Path, rules: Any) -> None:
     diagnostics = TrainingDiagnostics(tmp_path, rules=rules, verbose=0)
     fit(misfit(), diagnostics, epochs=2)
-    judged = Judged.read(tmp_path)
+    judged = EvaluatedRun.read(tmp_path)
 
     assert judged.run.record.facts.rules == ((rules,) if isinstance(rules, str) else tuple(rules))
     assert judged.findings == diagnostics.findings
@@ -65,7 +66,7 @@ def test_a_loop_over_fit_is_one_run(tmp_path: Path) -> None:
     (finding,) = (f for f in diagnostics.findings if f.code == "wrong-output-or-loss")
 
     assert (finding.first_step, finding.last_step) == (1, 64)
-    assert Judge().findings(keras_l4.load(tmp_path).record, print) == diagnostics.findings
+    assert RuleEngine().findings(keras_l4.load(tmp_path).record, print) == diagnostics.findings
 
 
 def test_they_are_printed_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
@@ -137,7 +138,7 @@ def test_judging_takes_a_hundredth_of_the_time(monkeypatch: pytest.MonkeyPatch) 
     clock = iter(np.arange(0.0, 1000.0, 0.1))
     monkeypatch.setattr(_findings_report.time, "monotonic", lambda: float(next(clock)))
     judged = []
-    monkeypatch.setattr(Judge, "findings", lambda self, *a: judged.append(0) or ())
+    monkeypatch.setattr(RuleEngine, "findings", lambda self, *a: judged.append(0) or ())
     report = _findings_report.FindingsReport("default")
     diagnostics = TrainingDiagnostics(verbose=0)
     report.note(keras_l4_facts())

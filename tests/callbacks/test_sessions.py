@@ -16,8 +16,8 @@ from keras_l4.callbacks import (
     FlightRecorder,
     GradientNorms,
     NonFiniteMonitor,
-    _pace,
 )
+from keras_l4.session import read_schedule as _pace
 from tests.training import STEPS, build, event_files, norms, rows, same, state, train
 
 

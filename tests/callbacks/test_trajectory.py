@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keras_l4.callbacks._trajectory import MOST_MOMENTS, Trajectory, Weights
+from keras_l4.callbacks.weight_trajectory import MOST_MOMENTS, Trajectory, Weights
 
 pytestmark = pytest.mark.any_backend
 

@@ -12,7 +12,7 @@ from keras import ops
 
 import keras_l4
 from keras_l4.optimizers import instrument
-from keras_l4.recorder.settings import Settings
+from keras_l4.recorder.config import RecorderConfig
 from tests import loops
 from tests.training import BATCH, ROWS, build, norms, rows, same, train
 
@@ -197,7 +197,7 @@ class TestJax:
 def test_a_loop_that_derives_everything_does_not_derive_the_record(every: int) -> None:
     optimizer, weights = keras.optimizers.Adam(), keras.Variable(np.ones(4, "float32"))
     optimizer.build([weights])
-    instrument(optimizer, Settings(every=every))
+    instrument(optimizer, RecorderConfig(every=every))
     for _ in range(2):
         optimizer.apply([ops.ones(4)])
     assert weights.value.requires_grad

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_l4.backend.own_gradients import _is_wrong
 from keras_l4.curvature import spectrum
 from keras_l4.curvature._objective import Objective
+from keras_l4.curvature.autodiff.custom_gradients import _is_wrong
 from tests.curvature.models import compiled, data_for, double_precision
 from tests.curvature.truth import dense_hessian
 
@@ -212,7 +212,7 @@ def test_resizing_by_matrices_is_that_of_tensorflow(
         pytest.skip("others have second derivatives")
     import tensorflow as tf
 
-    from keras_l4.backend.twice_differentiable_tensorflow import twice_differentiable
+    from keras_l4.curvature.autodiff.tensorflow import twice_differentiable
 
     images = np.random.default_rng(0).normal(size=(2, 7, 4, 3)).astype("float32")
     arguments = {"method": method, "antialias": antialias}

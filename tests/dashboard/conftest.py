@@ -15,12 +15,12 @@ from werkzeug.test import Client, TestResponse
 
 from keras_l4.dashboard.plugin import DiagnosticsPlugin
 from keras_l4.events import BlockWriter, schema
-from keras_l4.recorder.block import StepBlock
-from keras_l4.recorder.notes import Note
+from keras_l4.records.annotations import Annotation
+from keras_l4.records.block import StepBlock
 from tests.rules.records import block, facts, response
 
 
-def write(run_dir: Path, items: Iterable[StepBlock | Note]) -> None:
+def write(run_dir: Path, items: Iterable[StepBlock | Annotation]) -> None:
     """A segment of a run, as training writes it."""
     writer = BlockWriter(run_dir)
     for item in items:
@@ -31,7 +31,7 @@ def write(run_dir: Path, items: Iterable[StepBlock | Note]) -> None:
     writer.close()
 
 
-def vanishing() -> list[StepBlock | Note]:
+def vanishing() -> list[StepBlock | Annotation]:
     """Twelve layers, of which the first hardly have a gradient, and which learn nothing."""
     depth = 12
     gradient = [10.0 ** (i - depth) for i in range(depth)]

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_l4.recorder.block import StepBlock, Variable
-from keras_l4.recorder.selection import select
+from keras_l4.records.block import StepBlock, Variable
+from keras_l4.records.selection import select
 from tests.dashboard.conftest import write
 from tests.rules.curvatures import BOWL, HEALTHY, MULTIPLES
 from tests.rules.records import block, facts, response

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from keras_l4.dashboard.recent import Recent
+from keras_l4.dashboard.recent import VersionedCache
 
 
 def fail() -> int:
@@ -10,13 +10,13 @@ def fail() -> int:
 
 
 def test_is_made_once() -> None:
-    recent: Recent[int] = Recent(2)
+    recent: VersionedCache[int] = VersionedCache(2)
     assert recent.get("a", 1, lambda: 7) == 7
     assert recent.get("a", 1, fail) == 7
 
 
 def test_other_version_takes_its_place() -> None:
-    recent: Recent[int] = Recent(2)
+    recent: VersionedCache[int] = VersionedCache(2)
     recent.get("a", 1, lambda: 7)
     assert recent.get("a", 2, lambda: 8) == 8
     with pytest.raises(AssertionError, match="made again"):
@@ -24,7 +24,7 @@ def test_other_version_takes_its_place() -> None:
 
 
 def test_keeps_those_that_were_asked_for_last() -> None:
-    recent: Recent[int] = Recent(2)
+    recent: VersionedCache[int] = VersionedCache(2)
     for key in ("a", "b", "a", "c"):
         recent.get(key, 1, lambda: 7)
     assert recent.get("a", 1, fail) == 7

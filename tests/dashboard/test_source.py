@@ -13,12 +13,12 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from keras_l4 import load
-from keras_l4.dashboard.recent import Recent
-from keras_l4.dashboard.source import Source, num_missing
+from keras_l4.dashboard.recent import VersionedCache
+from keras_l4.dashboard.source import RunRepository, num_missing
 from keras_l4.events import BlockWriter, notes, schema
 from keras_l4.events.eventfile import EventFile
 from keras_l4.events.run import Run
-from keras_l4.recorder.block import StepBlock
+from keras_l4.records.block import StepBlock
 from tests.dashboard.conftest import Serve, Served, sampled, vanishing, write
 from tests.rules.curvatures import BOWL
 from tests.rules.records import block, facts
@@ -27,7 +27,7 @@ RUN = "a/diagnostics"
 
 
 def read(served: Served, name: str = RUN) -> Run:
-    source = Source(served.plugin._provider, context.RequestContext(), "", Recent(1))
+    source = RunRepository(served.plugin._provider, context.RequestContext(), "", VersionedCache(1))
     return source.whole(source.listing(name))
 
 

@@ -133,7 +133,7 @@ def in_scope(strategy: Any) -> Found:
 
 NORMALIZED = Case(model=normalized, optimizer=lambda: keras.optimizers.SGD(0.01, momentum=0.9))
 # How updates are held back, of what, and where a NaN stands in the second batch.
-HELD = {
+SKIPPED_BY_GUARD = {
     "skip": (NORMALIZED, ON_THE_SECOND),
     "stop": (NORMALIZED, ON_THE_FIRST),
     "skip, scaled": (CASES["loss scaling"], ON_THE_SECOND),
@@ -152,7 +152,7 @@ def copies(model: Any, strategy: Any) -> list[np.ndarray]:
 
 def held_back(how: str, strategy: Any) -> dict[str, Any]:
     """A run that was not to apply a bad batch, and stock Keras without it, or up to it."""
-    case, row = HELD[how]
+    case, row = SKIPPED_BY_GUARD[how]
     on_nonfinite = how.split(",")[0]
     model, stock = (build(case, strategy) for _ in range(2))
     good = np.arange(ROWS) < BATCH
@@ -176,7 +176,7 @@ def main() -> None:
         name: compare(case, ring if case.in_a_ring else through_one) for name, case in CASES.items()
     }
     found["in scope"] = in_scope(ring)
-    found["held back"] = {how: held_back(how, through_one) for how in HELD}
+    found["held back"] = {how: held_back(how, through_one) for how in SKIPPED_BY_GUARD}
     Path(sys.argv[1]).write_bytes(pickle.dumps(found))
 
 

@@ -14,8 +14,9 @@ import keras
 import numpy as np
 from jax.experimental import multihost_utils
 
-from keras_l4.callbacks import TrainingDiagnostics, _pace
-from keras_l4.recorder.block import StepBlock
+from keras_l4.callbacks import TrainingDiagnostics
+from keras_l4.records.block import StepBlock
+from keras_l4.session import read_schedule as _pace
 from tests.distribution.meshes import DISTRIBUTIONS
 from tests.distribution.trained import BATCH, STEPS, Seen, compiled, dense, rows
 from tests.recorder.recorded import joined

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_l4.recorder.block import StepBlock
+from keras_l4.records.block import StepBlock
 from tests.distribution.scripts import run
 from tests.distribution.trained import (
     BATCH,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_l4.callbacks import TrainingDiagnostics
-from keras_l4.recorder.block import StepBlock
+from keras_l4.records.block import StepBlock
 from tests.recorder.recorded import joined
 from tests.training import same
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from keras_l4.recorder.block import StepBlock, Variable
+from keras_l4.records.block import StepBlock, Variable
 
 VARIABLES = (
     Variable("mlp/dense/kernel", "mlp/dense", (3, 4), "float32"),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from keras_l4.events import BlockWriter, load, notes
-from keras_l4.recorder.block import StepBlock
-from keras_l4.recorder.notes import EpochLogs
+from keras_l4.records.annotations import EpochLogs
+from keras_l4.records.block import StepBlock
 from tests.rules.curvatures import BOWL, HEALTHY
 from tests.rules.records import block, epochs, facts, response
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_l4.events.pictures import pictures, surface_picture
-from keras_l4.recorder.notes import SurfaceNote
+from keras_l4.records.annotations import SurfaceSlice
 from tests.rules.curvatures import BOWL, HEALTHY
 
 pytestmark = pytest.mark.any_backend
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.any_backend
 STILL = replace(BOWL, path=((0.0, 0.0),), path_steps=(200,), path_loss=(2.0,))
 
 
-def brightness(note: SurfaceNote) -> np.ndarray:
+def brightness(note: SurfaceSlice) -> np.ndarray:
     """Of the middles of the slice's points: the first direction down, the second along."""
     picture = surface_picture(note)
     pixels = np.array(Image.open(io.BytesIO(picture.png)).convert("L"), float)

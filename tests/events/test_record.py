@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from keras_l4.events import BlockWriter, load
-from keras_l4.recorder.block import StepBlock, Variable
+from keras_l4.records.block import StepBlock, Variable
 
 pytestmark = pytest.mark.any_backend
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_l4.events import BlockWriter, Run, load
-from keras_l4.recorder.block import Variable
+from keras_l4.records.block import Variable
 
 pytestmark = pytest.mark.any_backend
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from keras_l4.events import schema
-from keras_l4.recorder.block import Variable
+from keras_l4.records.block import Variable
 
 pytestmark = pytest.mark.any_backend
 

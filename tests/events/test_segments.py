@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_l4.events.segments import concatenate, join, select
-from keras_l4.recorder.block import Series
+from keras_l4.records.block import Series
 
 pytestmark = pytest.mark.any_backend
 

@@ -9,7 +9,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from keras_l4.events import BlockWriter, load
 from keras_l4.events.reader import event_files, events
-from keras_l4.recorder.block import Variable
+from keras_l4.records.block import Variable
 
 pytestmark = pytest.mark.any_backend
 
@@ -178,7 +178,7 @@ def test_writing_and_reading_load_no_framework(tmp_path):
 import sys
 import numpy as np
 from keras_l4.events import BlockWriter, load, last_step
-from keras_l4.recorder.block import StepBlock, Variable
+from keras_l4.records.block import StepBlock, Variable
 one = np.ones(1)
 block = StepBlock(
     optimizer="sgd", variables=(Variable("a/w", "a", (2,), "float32"),), steps=one.astype(int),

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import keras_l4
-from keras_l4.callbacks._options import Options
 from keras_l4.quantities import registry
+from keras_l4.session.options import Options
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

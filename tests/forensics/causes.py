@@ -16,7 +16,7 @@ from tests.forensics.steps import dense
 
 BATCH, BAD = 6, 3  # The third of three batches is the bad one, where it is one.
 
-Rows = tuple[np.ndarray, np.ndarray]
+StepTable = tuple[np.ndarray, np.ndarray]
 
 
 def _untouched(*_: Any) -> None:
@@ -138,7 +138,7 @@ def model(cause: Cause, architecture: str, **compiled: Any) -> Any:
     return made
 
 
-def rows(cause: Cause) -> Rows:
+def rows(cause: Cause) -> StepTable:
     """Inputs and targets of three batches, all positive but what was spoilt."""
     rng = np.random.default_rng(0)
     x = rng.uniform(0.5, 1.5, (3 * BATCH, FEATURES)).astype("float32")

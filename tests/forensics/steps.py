@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_l4.forensics.step_trace import Birth, birth
+from keras_l4.forensics.step_trace import Origin, birth
 from tests.forensics.sick import FEATURES
 
 ROWS = 6
@@ -34,7 +34,7 @@ def _torch() -> bytes:
     return bytes(importlib.import_module("torch").random.get_rng_state().numpy())
 
 
-def find(model: Any, *batch: Any) -> Birth:
+def find(model: Any, *batch: Any) -> Origin:
     """The birth; the model and the random state are as they were."""
     before = states(model)
     found, _ = birth(model, *batch)

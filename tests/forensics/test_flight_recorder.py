@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import keras_l4
-from keras_l4.backend import random_state
 from keras_l4.callbacks import FlightRecorder, TrainingDiagnostics
 from keras_l4.forensics.capsule import Capsule
 from keras_l4.forensics.rerun import rerun
+from keras_l4.keras_internals import state as random_state
 from tests.training import BATCH, STEPS, build, rows, state, train
 
 BAD = 2  # The batch with a NaN: the third of three.

@@ -14,7 +14,7 @@ from keras import layers
 
 from keras_l4 import replay
 from keras_l4.callbacks import FlightRecorder
-from keras_l4.forensics.tape import Tape
+from keras_l4.forensics.tape import BatchBuffer
 from tests.training import same, state
 
 Y = np.array([[0.0], [1.0], [2.0], [np.nan]], "float32")
@@ -108,11 +108,11 @@ def test_sparse(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", [np.array([object()]), "text", 3])
 def test_what_is_no_array(part: Any) -> None:
     with pytest.raises(TypeError, match="expected dense arrays"):
-        Tape(2**20).add((np.ones(3), part), [])
+        BatchBuffer(2**20).add((np.ones(3), part), [])
 
 
 def test_the_states_of_generators_count() -> None:
-    tape = Tape(100)
+    tape = BatchBuffer(100)
     tape.add((np.zeros(5),), [np.zeros(5)])
     assert tape.num_bytes == 80
     with pytest.raises(ValueError, match="104 bytes"):

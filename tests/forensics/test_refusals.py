@@ -11,7 +11,7 @@ import pytest
 
 from keras_l4 import load, replay
 from keras_l4.callbacks import FlightRecorder, NonFiniteMonitor, TrainingDiagnostics
-from keras_l4.report.judged import Judged
+from keras_l4.report.judged import EvaluatedRun
 from tests.forensics.sick import Exp
 from tests.training import BATCH, FEATURES, ROWS, build, state, train
 
@@ -74,7 +74,7 @@ def test_replay_finds_the_layer(tmp_path: Path, strict: str) -> None:
 
 def test_it_is_a_finding(tmp_path: Path, strict: str) -> None:
     refused(sick(strict), TrainingDiagnostics(tmp_path, verbose=0, look_at_data=False))
-    [finding] = [f for f in Judged.read(tmp_path).findings if f.code == "nonfinite"]
+    [finding] = [f for f in EvaluatedRun.read(tmp_path).findings if f.code == "nonfinite"]
     assert finding.severity == "error"
     assert finding.first_step == BAD + 1
     assert load(tmp_path).steps.tolist() == list(range(1, BAD + 1))

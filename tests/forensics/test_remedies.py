@@ -12,9 +12,9 @@ import pytest
 from keras import layers
 
 from keras_l4 import Replay, replay
-from keras_l4.callbacks._flight import Flight
 from keras_l4.command import main
 from keras_l4.forensics.remedies import Remedy, registry
+from keras_l4.observers.snapshots import FlightRecorderObserver
 from tests.forensics import sick
 from tests.forensics.causes import BATCH
 from tests.forensics.cells import recorded
@@ -24,7 +24,7 @@ from tests.training import build, rows
 @pytest.fixture(autouse=True)
 def _told_by_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keras tells the loss from a thread, maybe after the next step; gradients come by their step."""
-    monkeypatch.setattr(Flight, "note_loss", lambda self, loss: None)
+    monkeypatch.setattr(FlightRecorderObserver, "note_loss", lambda self, loss: None)
 
 
 def exponential(optimizer: Any, eagerly: bool = True) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_l4.forensics.step_trace import Birth, birth
+from keras_l4.forensics.step_trace import Origin, birth
 from tests.forensics import sick
 from tests.forensics.sick import ARCHITECTURES
 from tests.forensics.steps import ROWS, Y, dense, find, x
@@ -21,7 +21,7 @@ def test_log_of_zero_in_the_loss() -> None:
         return -ops.mean(ops.log(y_pred), -1)
 
     network = sick.model([dense(4), dense(activation="relu")], loss=loss)
-    assert find(network, x(-1.0), Y) == Birth("loss", "", "log", "log of exactly 0")
+    assert find(network, x(-1.0), Y) == Origin("loss", "", "log", "log of exactly 0")
 
 
 def test_overridden_compute_loss() -> None:
@@ -33,7 +33,7 @@ def test_overridden_compute_loss() -> None:
     network(x())
     network.compile("sgd")
     found = find(network, x(), Y)
-    assert found == Birth("loss", "", "divide", "division by zero: 4 / 0")
+    assert found == Origin("loss", "", "divide", "division by zero: 4 / 0")
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
@@ -63,7 +63,7 @@ def test_division_by_zero() -> None:
     inputs = x()
     inputs[2] = -1
     found = find(sick.model([dense(4), sick.MaskedMean(name="mean"), dense()]), inputs, Y)
-    assert found == Birth("forward", "sequential/mean", "divide", "0 / 0")
+    assert found == Origin("forward", "sequential/mean", "divide", "0 / 0")
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "float16"])
@@ -71,7 +71,7 @@ def test_float16_overflows(policy: str) -> None:
     keras.config.set_dtype_policy(policy)
     network = sick.model([dense(4), sick.Scale(3e4, name="scale"), layers.ReLU(), dense()])
     found = find(network, x(), Y)
-    assert found == Birth("forward", "sequential/scale", "multiply", "float16: 1.2e5 > 65504")
+    assert found == Origin("forward", "sequential/scale", "multiply", "float16: 1.2e5 > 65504")
 
 
 def test_float16_overflows_in_a_matrix_product_and_a_cast(backend: str) -> None:
@@ -146,7 +146,7 @@ def test_infinities_that_are_meant() -> None:
     network = sick.model([Shifted(name="shifted"), dense()])
     assert birth(network, inputs, Y)[0] is None
     inputs[2] = -1
-    assert find(network, inputs, Y) == Birth(
+    assert find(network, inputs, Y) == Origin(
         "forward", "sequential/shifted", "subtract", "Inf - Inf"
     )
 
@@ -158,7 +158,7 @@ def test_in_place() -> None:
             return (x * 0).log_()
 
     found = find(sick.model([InPlace(name="in_place"), dense()]), x(), Y)
-    assert found == Birth("forward", "sequential/in_place", "log", "log of exactly 0")
+    assert found == Origin("forward", "sequential/in_place", "log", "log of exactly 0")
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.function")
@@ -170,5 +170,5 @@ def test_compiled_function() -> None:
             return tf.function(lambda x: tf.math.log(x * 0), jit_compile=True)(x)
 
     found = find(sick.model([Compiled(name="compiled"), dense()]), x(), Y)
-    assert found == Birth("forward", "sequential/compiled", "log", "log of exactly 0")
+    assert found == Origin("forward", "sequential/compiled", "log", "log of exactly 0")
     assert not tf.config.functions_run_eagerly()

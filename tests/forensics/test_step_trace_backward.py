@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_l4.forensics.step_trace import Birth, birth
+from keras_l4.forensics.step_trace import Origin, birth
 from tests.forensics import sick
 from tests.forensics.sick import ARCHITECTURES, FEATURES
 from tests.forensics.steps import ROWS, Y, dense, find, x
@@ -32,7 +32,7 @@ def test_the_trap_of_where(backend: str) -> None:
         return
     found = find(network, x(0.0), Y + 1)
     cause = "0 x Inf: sqrt at 0 has an infinite derivative"
-    assert found == Birth("backward", "sequential/root", "sqrt", cause)
+    assert found == Origin("backward", "sequential/root", "sqrt", cause)
 
 
 def test_the_trap_of_where_over_an_overflow() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from keras_l4.forensics.step_trace import Birth, birth
+from keras_l4.forensics.step_trace import Origin, birth
 from tests.forensics import sick
 from tests.forensics.sick import ARCHITECTURES, FEATURES
 from tests.forensics.steps import ROWS, Y, dense, find, x
@@ -22,7 +22,7 @@ def test_data(kind: str, bad: float, word: str) -> None:
     inputs = x()
     inputs[4, 2] = bad
     network = sick.model([dense(4), layers.BatchNormalization(), dense()], kind)
-    assert find(network, inputs, Y) == Birth(
+    assert find(network, inputs, Y) == Origin(
         "data", "", "", f"input batch: 1 {word} in column 2 of row 4"
     )
 
@@ -43,13 +43,13 @@ def test_data_in_targets_weights_and_named_inputs() -> None:
 
 
 def test_nan_that_is_masked_out_is_no_birth() -> None:
-    class Guard(layers.Layer):
+    class UpdateGuard(layers.Layer):
         def call(self, x: Any) -> Any:
             return ops.where(ops.isnan(x), 0.0, x)
 
     inputs = x()
     inputs[0, 0] = np.nan
-    found, (loss, gradients, _) = birth(sick.model([Guard(), dense()]), inputs, Y)
+    found, (loss, gradients, _) = birth(sick.model([UpdateGuard(), dense()]), inputs, Y)
     assert found is None
     assert np.isfinite(loss)
     assert all(np.isfinite(g).all() for g in gradients)
@@ -80,7 +80,7 @@ def test_weights(kind: str) -> None:
     kernel.assign(values)
     cause = f"{kernel.path}: 3 NaN of 16 elements before the step"
     layer = kernel.path.removesuffix("/kernel")
-    assert find(network, x(), Y) == Birth("weights", layer, "", cause)
+    assert find(network, x(), Y) == Origin("weights", layer, "", cause)
 
 
 @pytest.mark.parametrize("trainable", [True, False])
@@ -90,7 +90,7 @@ def test_poisoned_statistics(trainable: bool) -> None:
     norm.trainable = trainable
     norm.moving_mean.assign([0.0, np.nan, 0.0, 0.0])
     cause = f"{norm.moving_mean.path}: 1 NaN of 4 elements before the step"
-    assert find(network, x(), Y) == Birth("weights", norm.path, "", cause)
+    assert find(network, x(), Y) == Origin("weights", norm.path, "", cause)
 
 
 def test_negative_variance() -> None:

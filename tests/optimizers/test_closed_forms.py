@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_l4.recorder.block import StepBlock
+from keras_l4.records.block import StepBlock
 from tests.optimizers import reference
 from tests.optimizers.reference import clip_by_global_norm, clip_by_norm, clip_by_value
 from tests.quantities.twins import TWINS, Truth, layer_of

@@ -16,7 +16,7 @@ import pytest
 import keras_l4
 from keras_l4.callbacks import GradientNorms
 from keras_l4.optimizers import instrument
-from keras_l4.optimizers._recording import Recording
+from keras_l4.optimizers.recording import Recording
 from tests.archives import archive, public, tree
 from tests.training import FEATURES, STEPS, build, same, state, train
 

@@ -13,8 +13,8 @@ import keras
 import pytest
 
 from keras_l4 import callbacks
-from keras_l4.backend.fit_guard import fit_arguments
-from keras_l4.forensics.tape import Tape
+from keras_l4.forensics.tape import BatchBuffer
+from keras_l4.keras_internals.fit import fit_arguments
 from tests.training import STEPS, build, train
 
 CALLBACKS: dict[str, Callable[[Path], list[Any]]] = {
@@ -120,7 +120,7 @@ class Tapes(keras.callbacks.Callback):
 
 
 def num_taped() -> int:
-    return sum(len(thing.batches) for thing in gc.get_objects() if type(thing) is Tape)
+    return sum(len(thing.batches) for thing in gc.get_objects() if type(thing) is BatchBuffer)
 
 
 def test_a_tape_is_kept_while_fit_runs(tmp_path: Path) -> None:

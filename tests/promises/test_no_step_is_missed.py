@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import keras_l4
-from keras_l4.callbacks import NonFiniteMonitor, _pace
-from keras_l4.recorder import room
+from keras_l4.callbacks import NonFiniteMonitor
+from keras_l4.recorder import capacity as room
+from keras_l4.session import read_schedule as _pace
 from tests.training import ROWS, STEPS, build, norms, train
 
 several_steps_per_execution = pytest.mark.skipif(

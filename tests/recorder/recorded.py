@@ -14,12 +14,12 @@ from keras import ops
 
 from keras_l4 import backend
 from keras_l4.callbacks import TrainingDiagnostics
-from keras_l4.callbacks._calendar import Calendar
 from keras_l4.optimizers import instrument
-from keras_l4.recorder.assembly import assemble
-from keras_l4.recorder.block import StepBlock
+from keras_l4.recorder.block_builder import assemble
+from keras_l4.recorder.config import RecorderConfig
 from keras_l4.recorder.reader import Reader
-from keras_l4.recorder.settings import Settings
+from keras_l4.records.block import StepBlock
+from keras_l4.session.step_index import StepIndex
 
 Shape = tuple[int, ...]
 _PER_STEP = tuple(f.name for f in fields(StepBlock) if f.type == "np.ndarray")
@@ -121,7 +121,7 @@ class Applied:
         self, optimizer: Any, variables: Sequence[keras.Variable], **settings: Any
     ) -> None:
         optimizer.build(variables)
-        instrument(optimizer, Settings(**{"every": 1} | settings))
+        instrument(optimizer, RecorderConfig(**{"every": 1} | settings))
         self._optimizer, self._variables = optimizer, variables
         self._reader = Reader(optimizer.recorder)
         on_jax = keras.backend.backend() == "jax"
@@ -132,7 +132,7 @@ class Applied:
         for gradients in steps:
             self._apply([_tensor(g) for g in gradients])
         recorder, chunk = self._optimizer.recorder, self._reader.read()
-        calendar = Calendar(first_step=1, first_row=0)
+        calendar = StepIndex(first_step=1, first_row=0)
         calendar.begin_epoch(0, 0)
         return assemble(self._optimizer.name, recorder.layout, chunk, calendar)
 
@@ -143,7 +143,7 @@ class Applied:
         step = jax.jit(self._optimizer.stateless_apply)
 
         def apply(gradients: Sequence[Any]) -> None:
-            with backend.exposed(self._optimizer.recorder.rings):
+            with backend.step_state.expose_in_optimizer_variables(self._optimizer.recorder.rings):
                 held = self._optimizer.variables
                 after = step([v.value for v in held], gradients, [v.value for v in self._variables])
             for variable, value in zip([*self._variables, *held], chain(*after), strict=True):

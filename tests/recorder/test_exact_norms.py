@@ -28,7 +28,7 @@ def norms(request: pytest.FixtureRequest) -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="module", params=WAYS)
 def means(request: pytest.FixtureRequest) -> Callable[..., np.ndarray]:
-    """`backend.means` likewise."""
+    """`backend.reductions.means` likewise."""
     return of_arrays(compiled(of_keras_l4.means, request.param))
 
 

@@ -10,6 +10,7 @@ import pytest
 from keras import ops
 
 from keras_l4 import backend
+from keras_l4.backend.common.safe_norms import safe_norms
 
 TORCH = keras.backend.backend() == "torch"
 FOLDS = ("count", "magnitude", "maximum", "minimum")
@@ -35,7 +36,7 @@ def _each(arrays: list[np.ndarray], number: Any) -> list[float]:
 
 def test_norms_and_means(arrays: list[np.ndarray]) -> None:
     tensors = [ops.convert_to_tensor(a, a.dtype.name) for a in arrays]
-    norms, means = backend.exact_norms(tensors), backend.means(tensors)
+    norms, means = safe_norms(tensors), backend.reductions.means(tensors)
     np.testing.assert_allclose(_numpy(norms), _each(arrays, np.linalg.norm), rtol=1e-6)
     np.testing.assert_allclose(_numpy(means), _each(arrays, np.mean), rtol=1e-4, atol=1e-7)
 
@@ -43,7 +44,7 @@ def test_norms_and_means(arrays: list[np.ndarray]) -> None:
 def test_counts_and_extremes(arrays: list[np.ndarray]) -> None:
     arrays[3][1, 1] = np.nan
     tensors = [ops.convert_to_tensor(a, a.dtype.name) for a in arrays]
-    folded = backend.folded(tensors, lambda x: [x > 0.5, x, x, x], FOLDS)
+    folded = backend.reductions.reduce_elements(tensors, lambda x: [x > 0.5, x, x, x], FOLDS)
     numbers = [lambda a: np.sum(a > 0.5), lambda a: np.max(np.abs(a)), np.max, np.min]
     for fold, found, number in zip(FOLDS, folded, numbers, strict=True):
         wanted = np.array(_each(arrays, number))
@@ -62,12 +63,14 @@ def test_arrays_of_all_sizes_and_more_than_are_copied_at_once() -> None:
     arrays = [rng.uniform(1, 2, n).astype("float32") for n in sizes]
     arrays[2] *= -1
     tensors = [ops.convert_to_tensor(a) for a in arrays]
-    count, largest, high, low = backend.folded(tensors, lambda x: [x < 0.5, x, x, x], FOLDS)
+    count, largest, high, low = backend.reductions.reduce_elements(
+        tensors, lambda x: [x < 0.5, x, x, x], FOLDS
+    )
     np.testing.assert_array_equal(_numpy(count), [np.sum(a < 0.5) for a in arrays])
     np.testing.assert_array_equal(_numpy(largest), [np.max(np.abs(a)) for a in arrays])
     np.testing.assert_array_equal(_numpy(high), [np.max(a) for a in arrays])
     np.testing.assert_array_equal(_numpy(low), [np.min(a) for a in arrays])
-    norms, means = backend.exact_norms(tensors), backend.means(tensors)
+    norms, means = safe_norms(tensors), backend.reductions.means(tensors)
     np.testing.assert_allclose(_numpy(norms), _each(arrays, np.linalg.norm), rtol=2e-6)
     np.testing.assert_allclose(_numpy(means), _each(arrays, np.mean), rtol=2e-6)
 
@@ -75,7 +78,9 @@ def test_arrays_of_all_sizes_and_more_than_are_copied_at_once() -> None:
 @pytest.mark.parametrize("sizes", [(3,), (3, 40)], ids=["alone", "packed"])
 def test_extremes_of_infinities(sizes: tuple[int, ...]) -> None:
     tensors = [ops.full((n,), np.inf) for n in sizes]
-    low, high = backend.folded(tensors, lambda x: [x, -x], ["minimum", "maximum"])
+    low, high = backend.reductions.reduce_elements(
+        tensors, lambda x: [x, -x], ["minimum", "maximum"]
+    )
     np.testing.assert_array_equal(_numpy(low), np.inf)
     np.testing.assert_array_equal(_numpy(high), -np.inf)
 
@@ -83,7 +88,7 @@ def test_extremes_of_infinities(sizes: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("sizes", [(3,), (3, 40)], ids=["alone", "packed"])
 def test_extremes_of_integers(sizes: tuple[int, ...]) -> None:
     tensors = [ops.arange(1, n + 1, dtype="float32") for n in sizes]
-    low, high = backend.folded(
+    low, high = backend.reductions.reduce_elements(
         tensors, lambda x: [ops.cast(x, "int32")] * 2, ["minimum", "maximum"]
     )
     np.testing.assert_array_equal(_numpy(low), 1)
@@ -92,7 +97,7 @@ def test_extremes_of_integers(sizes: tuple[int, ...]) -> None:
 
 def test_of_nothing_nothing_is_counted() -> None:
     tensors = [ops.zeros((0,)), ops.zeros((2, 0)), ops.zeros((3,))]
-    [count] = backend.folded(tensors, lambda x: [x < 1], ["count"])
+    [count] = backend.reductions.reduce_elements(tensors, lambda x: [x < 1], ["count"])
     np.testing.assert_array_equal(_numpy(count), [0, 0, 3])
 
 
@@ -102,9 +107,11 @@ def test_means_beside_which_the_sum_is_too_large() -> None:
         import jax
 
         with jax.enable_x64(True):
-            means = _numpy(backend.means([*map(jax.numpy.asarray, tensors)]))
+            means = _numpy(backend.reductions.means([*map(jax.numpy.asarray, tensors)]))
     else:
-        means = _numpy(backend.means([ops.convert_to_tensor(x, x.dtype.name) for x in tensors]))
+        means = _numpy(
+            backend.reductions.means([ops.convert_to_tensor(x, x.dtype.name) for x in tensors])
+        )
     np.testing.assert_allclose(means, [1e35, 1], rtol=1e-6)
 
 
@@ -113,16 +120,18 @@ def test_each_array_with_its_own_number() -> None:
     sizes = [5, 1, 300, 5, 2**17 + 1, 40, 300]
     tensors = [ops.full((n,), i + 1.0) for i, n in enumerate(sizes)]
     own = ops.convert_to_tensor(10.0 ** np.arange(len(sizes), dtype="float32"))
-    [sums] = backend.folded(tensors, lambda x, number: [x * number], ["sum"], own)
+    [sums] = backend.reductions.reduce_elements(
+        tensors, lambda x, number: [x * number], ["sum"], own
+    )
     wanted = [n * (i + 1) * 10**i for i, n in enumerate(sizes)]
     np.testing.assert_allclose(_numpy(sums), wanted, rtol=2e-6)
 
 
 def test_of_no_tensors_and_of_nothing() -> None:
     tensors = [ops.convert_to_tensor(np.ones(3, "float32"))]
-    assert not backend.folded(tensors, lambda x: [], [])
-    assert not backend.folded([], lambda x: [x], [])
-    assert not backend.folded([], lambda x: [x], ["sum"])
+    assert not backend.reductions.reduce_elements(tensors, lambda x: [], [])
+    assert not backend.reductions.reduce_elements([], lambda x: [x], [])
+    assert not backend.reductions.reduce_elements([], lambda x: [x], ["sum"])
 
 
 @pytest.mark.skipif(not TORCH, reason="the other backends place tensors themselves")
@@ -131,16 +140,18 @@ def test_a_row_is_where_its_parts_are() -> None:
     with keras.device("meta"):
         variable = keras.Variable(0.5, dtype="float32")
         parts = [2, variable, True, ops.ones((2,))]
-    assert backend.row(parts, "float32").device.type == "meta"
-    assert backend.row([1.0, variable], "float32").device.type == "meta"
+    assert backend.ring_buffer.concat_flat(parts, "float32").device.type == "meta"
+    assert backend.ring_buffer.concat_flat([1.0, variable], "float32").device.type == "meta"
     # What is known on the host alone, such as the learning rate of a callable, is made there.
-    of_host = backend.row([0.1, 1.0], "float32")
-    assert backend.row([variable, of_host], "float32").device.type == "meta"
+    of_host = backend.ring_buffer.concat_flat([0.1, 1.0], "float32")
+    assert backend.ring_buffer.concat_flat([variable, of_host], "float32").device.type == "meta"
 
 
 @pytest.mark.skipif(not TORCH, reason="the other backends count on the device")
 def test_the_host_counts_without_the_device() -> None:
     with keras.device("meta"):
-        counters = backend.counters("counters", 3, keras.Variable(0.5))
-    backend.count(counters, backend.counts(counters), [1, True, False])
-    assert backend.counts(counters) == [1, 1, 0]
+        counters = backend.ring_buffer.new_counters("counters", 3, keras.Variable(0.5))
+    backend.ring_buffer.increment_counters(
+        counters, backend.ring_buffer.read_counters(counters), [1, True, False]
+    )
+    assert backend.ring_buffer.read_counters(counters) == [1, 1, 0]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_l4.recorder import history
-from keras_l4.recorder.history import History, record_of
-from keras_l4.recorder.selection import chain, select
+from keras_l4.records import history
+from keras_l4.records.history import History, record_of
+from keras_l4.records.selection import chain, select
 from tests.rules.records import block, facts, response
 
 pytestmark = pytest.mark.any_backend

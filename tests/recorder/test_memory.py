@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from keras_l4.callbacks import TrainingDiagnostics
-from keras_l4.callbacks._plan import Plan
 from keras_l4.optimizers import instrument
+from keras_l4.session.config import SessionConfig
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 VARIABLES = {10: (100, 100), 100: (100, 100)}
@@ -22,7 +22,7 @@ def kilobytes(optimizer: keras.optimizers.Optimizer, num: int, shape: tuple[int,
     """Of the rings of so many variables, by default settings."""
     optimizer.build([keras.Variable(np.zeros(shape, "float32")) for _ in range(num)])
     callback = TrainingDiagnostics()
-    plan = Plan.of([callback.options], name="", steps_per_execution=1, xla=False)
+    plan = SessionConfig.of([callback.options], name="", steps_per_execution=1, xla=False)
     instrument(optimizer, plan.settings(callback.quantities, "off"))
     recorder = optimizer.recorder
     weights = {id(ring) for ring in recorder.weights.rings}

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keras_l4.recorder.block import StepBlock, Variable
-from keras_l4.recorder.nonfinite import NonFinite, nonfinite_events
+from keras_l4.records.block import StepBlock, Variable
+from keras_l4.records.nonfinite import NonFinite, nonfinite_events
 
 pytestmark = pytest.mark.any_backend
 

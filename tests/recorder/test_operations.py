@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_l4 import backend
 from keras_l4.optimizers import instrument
-from keras_l4.recorder.settings import Settings
+from keras_l4.recorder.config import RecorderConfig
 
 BACKEND = keras.backend.backend()
 FEW, MANY = 10, 30
@@ -26,7 +26,7 @@ def _optimizer(num: int, recorded: bool, xla: bool = False, alike: bool = True) 
     optimizer = keras.optimizers.Adam()
     optimizer.build(variables)
     if recorded:
-        instrument(optimizer, Settings(every=2, xla=xla))
+        instrument(optimizer, RecorderConfig(every=2, xla=xla))
     return optimizer
 
 
@@ -69,7 +69,9 @@ def _traced(optimizer: Any, recorded: bool) -> Any:
     import jax
 
     weights = [v.value for v in optimizer._trainable_variables]
-    with backend.exposed(optimizer.recorder.rings if recorded else []):
+    with backend.step_state.expose_in_optimizer_variables(
+        optimizer.recorder.rings if recorded else []
+    ):
         held = [
             [v.value for v in optimizer.variables],
             [ops.ones_like(w) for w in weights],

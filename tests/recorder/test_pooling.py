@@ -3,8 +3,8 @@ import warnings
 import numpy as np
 import pytest
 
-from keras_l4.recorder.block import StepBlock, Variable
-from keras_l4.recorder.pooling import pool
+from keras_l4.records.block import StepBlock, Variable
+from keras_l4.records.pooling import pool
 
 pytestmark = pytest.mark.any_backend
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from keras_l4.optimizers import instrument
-from keras_l4.recorder.reader import Chunk, Reader
-from keras_l4.recorder.settings import Settings
+from keras_l4.recorder.config import RecorderConfig
+from keras_l4.recorder.reader import Reader, RingSlice
 
 
 class Run:
@@ -19,7 +19,7 @@ class Run:
     def __init__(self) -> None:
         self.optimizer, self._steps = keras.optimizers.Adam(), 0
         self.optimizer.build([keras.Variable(np.ones(4, "float32"))])
-        instrument(self.optimizer, Settings(every=1, flush_every=6))
+        instrument(self.optimizer, RecorderConfig(every=1, flush_every=6))
         self.reader = Reader(self.optimizer.recorder)
 
     def go(self, steps: int) -> None:
@@ -32,7 +32,7 @@ class Run:
         chunk = self.reader.read()
         return [] if chunk is None else self.numbers(chunk)
 
-    def numbers(self, chunk: Chunk) -> list[float]:
+    def numbers(self, chunk: RingSlice) -> list[float]:
         [sample] = chunk.looked.samples
         assert np.isfinite(sample).all()
         norms = chunk.every_step["gradient_norm"][:, 0]

@@ -6,28 +6,28 @@ import keras
 import numpy as np
 import pytest
 
-from keras_l4.callbacks._pace import Pace
 from keras_l4.optimizers import instrument
-from keras_l4.recorder.room import Room
-from keras_l4.recorder.settings import Settings
+from keras_l4.recorder.capacity import RingCapacity
+from keras_l4.recorder.config import RecorderConfig
+from keras_l4.session.read_schedule import ReadSchedule
 
 pytestmark = pytest.mark.any_backend
 
 SMALL, LARGE = [(4, 4)] * 2, [(100, 100)] * 500
 
 
-def room_for(shapes: list[tuple[int, ...]], **settings: int) -> Room:
+def room_for(shapes: list[tuple[int, ...]], **settings: int) -> RingCapacity:
     optimizer = keras.optimizers.Adam()
     optimizer.build([keras.Variable(np.zeros(shape, "float32")) for shape in shapes])
-    return instrument(optimizer, Settings(**settings)).recorder.room
+    return instrument(optimizer, RecorderConfig(**settings)).recorder.room
 
 
 def test_a_small_model_is_read_seldom() -> None:
-    assert room_for(SMALL) == Room(flush_every=1024, rows=1026, samples=103)
+    assert room_for(SMALL) == RingCapacity(flush_every=1024, rows=1026, samples=103)
 
 
 def test_a_large_model_takes_no_more_than_it_must() -> None:
-    assert room_for(LARGE) == Room(flush_every=64, rows=66, samples=1)
+    assert room_for(LARGE) == RingCapacity(flush_every=64, rows=66, samples=1)
 
 
 def test_whoever_says_how_often_is_obeyed() -> None:
@@ -48,8 +48,8 @@ def test_samples_are_asked_for_before_they_are_overwritten(
     at_once: int, every: int, more: int
 ) -> None:
     at_least = -(-at_once // every)
-    held = Room(flush_every=10**9, rows=10**9, samples=at_least + more)
-    pace, asked = Pace(every, at_once), 0
+    held = RingCapacity(flush_every=10**9, rows=10**9, samples=at_least + more)
+    pace, asked = ReadSchedule(every, at_once), 0
     for begin in range(0, 40 * at_once, at_once):
         if pace.are_samples_due(held, num_read=0):
             pace.note_sampling()
@@ -60,7 +60,7 @@ def test_samples_are_asked_for_before_they_are_overwritten(
 
 
 def test_samples_are_asked_for_no_more_often_than_needed() -> None:
-    held, pace, times = Room(flush_every=100, rows=102, samples=5), Pace(10, 1), 0
+    held, pace, times = RingCapacity(flush_every=100, rows=102, samples=5), ReadSchedule(10, 1), 0
     for _ in range(1000):
         if pace.are_samples_due(held, num_read=0):
             pace.note_sampling()

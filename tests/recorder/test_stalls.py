@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from keras_l4.callbacks import NonFiniteMonitor
-from keras_l4.recorder.block import StepBlock
-from keras_l4.recorder.loss_scale import LossScaleStall, StallWatch
+from keras_l4.records.block import StepBlock
+from keras_l4.records.loss_scaling import LossScaleStall, StallWatch
 from tests.training import build, train
 
 

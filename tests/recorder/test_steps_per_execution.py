@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_l4.recorder.nonfinite import nonfinite_events
+from keras_l4.records.nonfinite import nonfinite_events
 from tests.recorder.recorded import prescribed_model, train
 
 PER_EPOCH, PER_EXECUTION = 80, 32

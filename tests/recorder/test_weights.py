@@ -15,7 +15,7 @@ import keras_l4
 from keras_l4 import backend
 from keras_l4.callbacks import TrainingDiagnostics
 from keras_l4.optimizers import instrument
-from keras_l4.recorder.settings import Settings
+from keras_l4.recorder.config import RecorderConfig
 from tests.training import build, norms, same, state, train
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="only there they are kept")
@@ -45,8 +45,8 @@ def compiled(optimizer: Any, quantities: tuple[str, ...]) -> str:
 
     weights = keras.Variable(np.ones(SHAPE), dtype="float32", name="w")
     optimizer.build([weights])
-    recorder = instrument(optimizer, Settings(quantities=quantities)).recorder
-    with backend.exposed(recorder.rings):
+    recorder = instrument(optimizer, RecorderConfig(quantities=quantities)).recorder
+    with backend.step_state.expose_in_optimizer_variables(recorder.rings):
         state = [weights.value], [v.value for v in optimizer.variables]
 
         # What is given is matched with what comes out by its place.
@@ -126,7 +126,7 @@ def test_mind_no_scalar_of_the_optimizer() -> None:
 def test_need_elements() -> None:
     optimizer = keras.optimizers.Adam()
     optimizer.build([keras.Variable(np.ones((0, 3), "float32"))])
-    recorder = instrument(optimizer, Settings()).recorder
+    recorder = instrument(optimizer, RecorderConfig()).recorder
     optimizer.apply([keras.ops.zeros((0, 3))])
     assert recorder.weights.rings == []
 
@@ -138,7 +138,7 @@ def test_do_not_stand_between_an_update_and_its_rate(recorded: bool) -> None:
     optimizer, weights = keras.optimizers.SGD(0.1), keras.Variable(np.ones(4, "float32"))
     optimizer.build([weights])
     rings = instrument(optimizer).recorder.rings if recorded else []
-    with backend.exposed(rings):
+    with backend.step_state.expose_in_optimizer_variables(rings):
         iterations, rate, *rest = [v.value for v in optimizer.variables]
 
         def moved(rate: Any) -> Any:

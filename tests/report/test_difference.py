@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from keras_l4.report.difference import difference
-from keras_l4.report.judged import Judged
+from keras_l4.report.judged import EvaluatedRun
 from tests.report.conftest import Write
 from tests.rules.records import LOST, NUM_STEPS, facts
 
@@ -15,7 +15,7 @@ def gradients() -> np.ndarray:
 
 
 def told(write: Write, *runs: dict[str, object]) -> str:
-    judged = [Judged.read(write(f"run{i}", **run)) for i, run in enumerate(runs)]
+    judged = [EvaluatedRun.read(write(f"run{i}", **run)) for i, run in enumerate(runs)]
     return difference(*judged)
 
 

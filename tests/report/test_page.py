@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from keras_l4.recorder.block import StepBlock
+from keras_l4.records.block import StepBlock
 from keras_l4.report.charts import heat_map, lines
-from keras_l4.report.judged import Judged
+from keras_l4.report.judged import EvaluatedRun
 from keras_l4.report.page import page
 from tests.report.conftest import Write
 from tests.rules.records import LOST, NUM_STEPS
@@ -41,7 +41,7 @@ def test_it_is_whole_and_needs_nothing_else(write: Write) -> None:
     gradient = np.full((NUM_STEPS, 3), 0.1)
     gradient[90:, 0] = np.nan
     log_dir = write("bad", LOST, gradient=gradient, effective_learning_rate=0.1)
-    text = page(Judged.read(log_dir))
+    text = page(EvaluatedRun.read(log_dir))
     tags = Tags(text)
 
     assert tags.open == []
@@ -55,7 +55,7 @@ def test_it_is_whole_and_needs_nothing_else(write: Write) -> None:
 
 
 def test_what_comes_from_the_run_is_escaped(write: Write) -> None:
-    judged = Judged.read(write("bad", LOST, gradient=np.nan, effective_learning_rate=0.1))
+    judged = EvaluatedRun.read(write("bad", LOST, gradient=np.nan, effective_learning_rate=0.1))
     blocks = tuple(_renamed(block) for block in judged.run.blocks)
     findings = tuple(replace(f, layers=(EVIL,), explanation=EVIL) for f in judged.findings)
     text = page(replace(judged, run=replace(judged.run, blocks=blocks), findings=findings))

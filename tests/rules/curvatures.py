@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from keras_l4.recorder.history import Record
-from keras_l4.recorder.notes import CurvatureNote, SurfaceNote
+from keras_l4.records.annotations import CurvatureMeasurement, SurfaceSlice
+from keras_l4.records.history import Record
 from tests.rules.records import record
 
 NAN = float("nan")
-HEALTHY = CurvatureNote(
+HEALTHY = CurvatureMeasurement(
     step=200,
     epoch=20,
     loss=0.1,
@@ -38,7 +38,7 @@ HEALTHY = CurvatureNote(
 )
 
 MULTIPLES = (-2.0, -1.0, 0.0, 1.0, 2.0)
-BOWL = SurfaceNote(
+BOWL = SurfaceSlice(
     step=200,
     epoch=20,
     directions="hessian",

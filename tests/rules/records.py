@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from keras_l4.recorder.block import StepBlock, Variable
-from keras_l4.recorder.facts import (
-    InputFacts,
-    LayerFacts,
-    ModelFacts,
-    TargetFacts,
-    VariableFacts,
+from keras_l4.records.annotations import ActivationStats, Annotation, EpochLogs, ProbeResult
+from keras_l4.records.block import StepBlock, Variable
+from keras_l4.records.history import Record, record_of
+from keras_l4.records.metadata import (
+    InputMetadata,
+    LayerMetadata,
+    ModelMetadata,
+    TargetMetadata,
+    VariableMetadata,
 )
-from keras_l4.recorder.history import Record, record_of
-from keras_l4.recorder.notes import EpochLogs, LayerResponse, Note, Response
-from keras_l4.rules import Finding, Judge
+from keras_l4.rules import Finding, RuleEngine
 
 NAN = float("nan")
 NUM_STEPS = 200
@@ -106,10 +106,10 @@ def facts(
     output: str = "softmax",
     loss: str = "categorical_crossentropy",
     **changes: Any,
-) -> ModelFacts:
+) -> ModelMetadata:
     activations = [activation] * (depth - 1) + [output]
     layers = zip(layer_names(depth), activations, strict=True)
-    return ModelFacts(
+    return ModelMetadata(
         **{
             "step": 1,
             "iterations": 0,
@@ -119,7 +119,7 @@ def facts(
             "from_logits": False,
             "steps_per_epoch": 10,
             "batch_size": 32,
-            "layers": tuple(LayerFacts(n, "Dense", a, "float32") for n, a in layers),
+            "layers": tuple(LayerMetadata(n, "Dense", a, "float32") for n, a in layers),
             "output_width": 3,
             "variables": tuple(variable_facts(v) for v in variables(depth)),
             "inputs": inputs(),
@@ -129,31 +129,37 @@ def facts(
     )
 
 
-def variable_facts(variable: Variable, std: float = 0.5, **changes: Any) -> VariableFacts:
+def variable_facts(variable: Variable, std: float = 0.5, **changes: Any) -> VariableMetadata:
     fan = WIDTH if len(variable.shape) > 1 else 0
-    known = VariableFacts(
+    known = VariableMetadata(
         variable.path, variable.layer, variable.shape, True, fan, fan, 0.0, std, 2 * std, False
     )
     return replace(known, **changes)
 
 
-def inputs(**changes: Any) -> InputFacts:
-    return replace(InputFacts((8,), 320, -2.0, 2.0, 0.0, 1.0, 1.0, 1.5, 0, False), **changes)
+def inputs(**changes: Any) -> InputMetadata:
+    return replace(InputMetadata((8,), 320, -2.0, 2.0, 0.0, 1.0, 1.0, 1.5, 0, False), **changes)
 
 
-def targets(**changes: Any) -> TargetFacts:
-    known = TargetFacts("one-hot", 3, 0.0, 1.0, 1 / 3, 0.47, 3, 1 / 3, float(np.log(3)), 0)
+def targets(**changes: Any) -> TargetMetadata:
+    known = TargetMetadata("one-hot", 3, 0.0, 1.0, 1 / 3, 0.47, 3, 1 / 3, float(np.log(3)), 0)
     return replace(known, **changes)
 
 
-def answer(name: str, **changes: Any) -> LayerResponse:
-    return replace(LayerResponse(name, WIDTH, 0.5, 2.0, 0.7, 0.4, 0.0, NAN, NAN, 1.0, 0), **changes)
+def answer(name: str, **changes: Any) -> ActivationStats:
+    return replace(
+        ActivationStats(name, WIDTH, 0.5, 2.0, 0.7, 0.4, 0.0, NAN, NAN, 1.0, 0), **changes
+    )
 
 
 def response(
-    step: int, accuracy: float, depth: int = 3, layers: Sequence[LayerResponse] = (), **changes: Any
-) -> Response:
-    known = Response(
+    step: int,
+    accuracy: float,
+    depth: int = 3,
+    layers: Sequence[ActivationStats] = (),
+    **changes: Any,
+) -> ProbeResult:
+    known = ProbeResult(
         step=step,
         epoch=step // 10,
         layers=tuple(layers) or tuple(answer(name) for name in layer_names(depth)),
@@ -181,10 +187,10 @@ def epochs(accuracies: Sequence[float], losses: Sequence[float] = ()) -> list[Ep
 
 def record(
     steps: StepBlock | None = None,
-    known: ModelFacts | None = None,
+    known: ModelMetadata | None = None,
     accuracy: float = 0.9,
-    responses: Sequence[Response] | None = None,
-    shown: Sequence[Note] = (),
+    responses: Sequence[ProbeResult] | None = None,
+    shown: Sequence[Annotation] = (),
 ) -> Record:
     """A run that ends with this accuracy, a third being nothing."""
     steps = block() if steps is None else steps
@@ -205,7 +211,7 @@ def found(run: Record, code: str) -> list[Finding]:
     def fail(name: str, error: Exception) -> None:
         raise AssertionError(name) from error
 
-    return [f for f in Judge([code]).findings(run, fail) if f.code == code]
+    return [f for f in RuleEngine([code]).findings(run, fail) if f.code == code]
 
 
 def severities(run: Record, code: str) -> list[str]:

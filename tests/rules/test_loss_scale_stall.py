@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keras_l4.recorder.history import Record
+from keras_l4.records.history import Record
 from tests.rules.records import NUM_STEPS, block, found, record
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_l4.recorder.notes import EpochLogs, Refusal
+from keras_l4.records.annotations import AbortedStep, EpochLogs
 from tests.rules.records import NUM_STEPS, block, facts, found, inputs, record, variables
 
 
@@ -45,7 +45,7 @@ def test_a_norm_that_overflows_is_told_apart() -> None:
 
 
 def test_a_step_that_was_not_finished() -> None:
-    run = record(shown=[Refusal(NUM_STEPS, "input should be between 0 and 1")])
+    run = record(shown=[AbortedStep(NUM_STEPS, "input should be between 0 and 1")])
     (finding,) = found(run, "nonfinite")
     assert (finding.severity, finding.first_step) == ("error", NUM_STEPS + 1)
     assert "input should be between 0 and 1. No step before" in finding.explanation

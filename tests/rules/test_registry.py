@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from keras_l4 import rules
-from keras_l4.rules import SEVERITIES, Judge, Rule, registry
-from keras_l4.rules._evidence import Evidence
+from keras_l4.rules import SEVERITIES, Rule, RuleEngine, registry
+from keras_l4.rules._evidence import RunView
 from tests.rules.records import LOST, block, record
 
 FOLDER = Path(rules.__path__[0])
@@ -33,19 +33,21 @@ def test_its_docstring_has_all_sections_in_order(code: str) -> None:
 
 @pytest.mark.parametrize("code", registry())
 def test_silent_on_a_run_that_learns(code: str) -> None:
-    findings = list(registry()[code].check(Evidence(record())))
+    findings = list(registry()[code].check(RunView(record())))
     assert [finding for finding in findings if finding.rank > 0] == []
 
 
 @pytest.mark.parametrize("code", registry())
 def test_a_run_of_one_step_without_notes_breaks_nothing(code: str) -> None:
     run = record(block(num_steps=1), responses=[])
-    for finding in registry()[code].check(Evidence(run)):
+    for finding in registry()[code].check(RunView(run)):
         assert finding.severity in SEVERITIES
 
 
 def test_findings_are_json() -> None:
-    findings = Judge("strict").findings(record(block(gradient=float("nan")), accuracy=LOST), print)
+    findings = RuleEngine("strict").findings(
+        record(block(gradient=float("nan")), accuracy=LOST), print
+    )
     assert findings
     for finding in findings:
         json.dumps(finding.as_dict(), allow_nan=False)
@@ -57,7 +59,7 @@ def test_two_rules_of_one_code_are_an_error() -> None:
         class Second(Rule):
             code = "nonfinite"
 
-            def check(self, run: Evidence) -> object:
+            def check(self, run: RunView) -> object:
                 return iter(())
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keras_l4.recorder.facts import ModelFacts
+from keras_l4.records.metadata import ModelMetadata
 from tests.rules.records import LOST, NUM_STEPS, block, facts, found, record
 
 
-def half() -> ModelFacts:
+def half() -> ModelMetadata:
     known = facts()
     layers = tuple(replace(layer, compute_dtype="float16") for layer in known.layers)
     return replace(known, layers=layers)

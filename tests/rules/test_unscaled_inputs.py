@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keras_l4.recorder.facts import LayerFacts
+from keras_l4.records.metadata import LayerMetadata
 from tests.rules.records import LOST, facts, found, inputs, record, response
 
 LARGE = {"scale": 150.0, "maximum": 255.0}
@@ -40,6 +40,6 @@ def test_silent_on_pixels_that_are_nearly_always_black() -> None:
 @pytest.mark.parametrize("kind", ["Normalization", "BatchNormalization", "Embedding"])
 def test_silent_where_the_first_layer_scales(kind: str) -> None:
     known = facts(inputs=inputs(**LARGE))
-    first = LayerFacts("first", kind, "", "float32")
+    first = LayerMetadata("first", kind, "", "float32")
     known = replace(known, layers=(first, *known.layers))
     assert found(record(known=known, accuracy=LOST), "unscaled-inputs") == []

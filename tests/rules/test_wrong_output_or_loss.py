@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_l4.recorder.facts import ModelFacts
-from keras_l4.recorder.history import Record
+from keras_l4.records.history import Record
+from keras_l4.records.metadata import ModelMetadata
 from tests.rules.records import (
     LOST,
     NUM_STEPS,
@@ -86,7 +86,7 @@ def test_an_accuracy_that_stands_still_while_the_loss_falls() -> None:
     assert finding.evidence["kind"] == "frozen-accuracy"
 
 
-FITS: dict[str, ModelFacts] = {
+FITS: dict[str, ModelMetadata] = {
     "softmax": facts(),
     "sparse": facts(
         loss="sparse_categorical_crossentropy",

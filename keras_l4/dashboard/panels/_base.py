@@ -10,13 +10,13 @@ from typing import Any, ClassVar, TypeVar
 from tensorboard import errors
 
 from keras_l4.dashboard.binning import Bins
-from keras_l4.dashboard.listing import Listing
+from keras_l4.dashboard.listing import RunIndex
 from keras_l4.dashboard.parameters import MOST, Parameters, short
-from keras_l4.dashboard.source import Source
+from keras_l4.dashboard.source import RunRepository
 from keras_l4.events.run import Run
-from keras_l4.recorder.notes import CurvatureNote, SurfaceNote
+from keras_l4.records.annotations import CurvatureMeasurement, SurfaceSlice
 
-_N = TypeVar("_N", CurvatureNote, SurfaceNote)
+_N = TypeVar("_N", CurvatureMeasurement, SurfaceSlice)
 _MOST_BINS = 4096
 _registry: dict[str, Panel] = {}
 
@@ -43,7 +43,7 @@ class Panel(abc.ABC):
         _registry[cls.name] = cls()
 
     @abc.abstractmethod
-    def answer(self, source: Source, ask: Parameters) -> Mapping[str, Any]:
+    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
         """What is sent as JSON.
 
         Raises:
@@ -90,7 +90,7 @@ class Window:
         return replace(bins, last_step=min(bins.last_step, self.end))
 
 
-def need(listing: Listing, quantity: str) -> str:
+def need(listing: RunIndex, quantity: str) -> str:
     """`quantity`, which the run has to have.
 
     Raises:

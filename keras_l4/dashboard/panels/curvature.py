@@ -10,8 +10,8 @@ import numpy as np
 from keras_l4.dashboard.packing import packed
 from keras_l4.dashboard.panels._base import Panel, standing
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import Source
-from keras_l4.recorder.notes import CurvatureNote
+from keras_l4.dashboard.source import RunRepository
+from keras_l4.records.annotations import CurvatureMeasurement
 
 _NUMBERS = (
     "loss",
@@ -31,14 +31,14 @@ class Curvature(Panel):
 
     name = "curvature"
 
-    def answer(self, source: Source, ask: Parameters) -> Mapping[str, Any]:
+    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
         run = source.run(source.listing(ask.text("run")), (), ["curvature"])
         first_step, last_step = int(run.steps[0]), int(run.steps[-1])
-        measured = standing(run, CurvatureNote)
+        measured = standing(run, CurvatureMeasurement)
         return curvature(measured) | {"first_step": first_step, "last_step": last_step}
 
 
-def curvature(measured: Sequence[CurvatureNote]) -> dict[str, Any]:
+def curvature(measured: Sequence[CurvatureMeasurement]) -> dict[str, Any]:
     """All of them: one costs the training so much that there are never many."""
     return {
         "steps": [note.step for note in measured],

@@ -12,8 +12,8 @@ from keras_l4.dashboard.packing import floats
 from keras_l4.dashboard.panels._base import Panel, need
 from keras_l4.dashboard.panels.heat_map import layer_series
 from keras_l4.dashboard.parameters import MOST, Parameters
-from keras_l4.dashboard.source import Source
-from keras_l4.recorder.block import Series
+from keras_l4.dashboard.source import RunRepository
+from keras_l4.records.block import Series
 
 _QUANTITY = "gradient_norm"
 _LEAST_LAYERS = 3
@@ -24,7 +24,7 @@ class DepthProfile(Panel):
 
     name = "depth_profile"
 
-    def answer(self, source: Source, ask: Parameters) -> Mapping[str, Any]:
+    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
         listing = source.listing(ask.text("run"))
         run = source.run(listing, [need(listing, _QUANTITY)])
         series, _ = source.once(

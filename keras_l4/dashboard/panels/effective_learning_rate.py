@@ -11,7 +11,7 @@ from tensorboard import errors
 from keras_l4.dashboard.packing import Packed, floats, packed
 from keras_l4.dashboard.panels._base import Panel, Window, need
 from keras_l4.dashboard.parameters import Parameters, short
-from keras_l4.dashboard.source import Source
+from keras_l4.dashboard.source import RunRepository
 from keras_l4.events.run import Run
 
 _RATE = "effective_learning_rate"
@@ -29,7 +29,7 @@ class EffectiveLearningRate(Panel):
 
     name = "effective_learning_rate"
 
-    def answer(self, source: Source, ask: Parameters) -> Mapping[str, Any]:
+    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
         listing = source.listing(ask.text("run"))
         need(listing, _RATE)
         run = source.run(listing, [name for name in _LINES if name in listing.quantities])

@@ -7,9 +7,9 @@ from typing import Any
 
 from keras_l4.dashboard.panels._base import Panel
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import Source, num_missing
+from keras_l4.dashboard.source import RunRepository, num_missing
 from keras_l4.events.run import Run
-from keras_l4.rules import Judge
+from keras_l4.rules import RuleEngine
 
 
 class Findings(Panel):
@@ -21,7 +21,7 @@ class Findings(Panel):
 
     name = "findings"
 
-    def answer(self, source: Source, ask: Parameters) -> Mapping[str, Any]:
+    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
         listing = source.listing(ask.text("run"))
         return source.once(listing, self.name, lambda: findings(source.whole(listing)))
 
@@ -33,7 +33,7 @@ def findings(run: Run) -> dict[str, Any]:
     def note(code: str, error: Exception) -> None:
         failed.append(f"{code} failed: {type(error).__name__}: {error}")
 
-    found = Judge.of(run.record, note).findings(run.record, note)
+    found = RuleEngine.of(run.record, note).findings(run.record, note)
     return {
         "findings": [finding.as_dict() for finding in found],
         "failed_rules": failed,

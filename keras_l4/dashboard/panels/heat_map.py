@@ -12,10 +12,10 @@ from keras_l4.dashboard.binning import Bins, usual_distance
 from keras_l4.dashboard.packing import floats, packed
 from keras_l4.dashboard.panels._base import Panel, Window, need
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import Source, num_missing
+from keras_l4.dashboard.source import RunRepository, num_missing
 from keras_l4.events.run import Run
 from keras_l4.events.segments import concatenate
-from keras_l4.recorder.block import Series
+from keras_l4.records.block import Series
 
 # Rows and columns of a large model: what a browser draws in the time of a blink.
 _MOST_CELLS = 200_000
@@ -27,7 +27,7 @@ class HeatMap(Panel):
 
     name = "heat_map"
 
-    def answer(self, source: Source, ask: Parameters) -> Mapping[str, Any]:
+    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
         listing = source.listing(ask.text("run"))
         quantity = need(listing, ask.text("quantity"))
         run = source.run(listing, [quantity])

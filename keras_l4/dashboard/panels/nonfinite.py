@@ -11,9 +11,9 @@ from keras_l4.dashboard.binning import Bins
 from keras_l4.dashboard.packing import floats, packed
 from keras_l4.dashboard.panels._base import Panel, Window
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import Source
+from keras_l4.dashboard.source import RunRepository
 from keras_l4.events.run import Run
-from keras_l4.recorder.nonfinite import nonfinite_counts
+from keras_l4.records.nonfinite import nonfinite_counts
 
 _READS = ("nan_count", "inf_count", "gradient_norm")
 
@@ -23,7 +23,7 @@ class NonFinite(Panel):
 
     name = "nonfinite"
 
-    def answer(self, source: Source, ask: Parameters) -> Mapping[str, Any]:
+    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
         listing = source.listing(ask.text("run"))
         run = source.run(listing, _READS)
         seen = source.once(listing, self.name, lambda: sightings(run))

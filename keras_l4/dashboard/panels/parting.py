@@ -8,7 +8,7 @@ from typing import Any
 
 from keras_l4.dashboard.panels._base import Panel, need
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import Source
+from keras_l4.dashboard.source import RunRepository
 from keras_l4.events.parting import Place, parting
 
 _QUANTITY = "gradient_norm"
@@ -19,7 +19,7 @@ class WherePart(Panel):
 
     name = "parting"
 
-    def answer(self, source: Source, ask: Parameters) -> Mapping[str, Any]:
+    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
         names = ask.text("run"), ask.text("other")
         listings = [source.listing(name) for name in names]
         one, other = (source.run(found, [need(found, _QUANTITY)]) for found in listings)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keras_l4.dashboard.listing import Listing
+from keras_l4.dashboard.listing import RunIndex
 from keras_l4.dashboard.panels._base import Panel
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import Source
+from keras_l4.dashboard.source import RunRepository
 
 
 class Runs(Panel):
@@ -16,11 +16,11 @@ class Runs(Panel):
 
     name = "runs"
 
-    def answer(self, source: Source, ask: Parameters) -> Mapping[str, Any]:
+    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
         return {"runs": [_described(listing) for listing in source.listings().values()]}
 
 
-def _described(listing: Listing) -> dict[str, Any]:
+def _described(listing: RunIndex) -> dict[str, Any]:
     quantities = {name: schema.unit for name, schema in sorted(listing.quantities.items())}
     return {
         "name": listing.name,

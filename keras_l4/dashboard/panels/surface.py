@@ -10,8 +10,8 @@ import numpy as np
 from keras_l4.dashboard.packing import packed
 from keras_l4.dashboard.panels._base import Panel, standing
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import Source
-from keras_l4.recorder.notes import SurfaceNote
+from keras_l4.dashboard.source import RunRepository
+from keras_l4.records.annotations import SurfaceSlice
 
 
 class Surface(Panel):
@@ -19,13 +19,13 @@ class Surface(Panel):
 
     name = "surface"
 
-    def answer(self, source: Source, ask: Parameters) -> Mapping[str, Any]:
+    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
         run = source.run(source.listing(ask.text("run")), (), ["surface"])
-        found = standing(run, SurfaceNote)
+        found = standing(run, SurfaceSlice)
         return {"surface": surface(found[-1]) if found else None}
 
 
-def surface(note: SurfaceNote) -> dict[str, Any]:
+def surface(note: SurfaceSlice) -> dict[str, Any]:
     """The numbers of a slice."""
     arrays = ("multiples", "loss", "path", "path_loss")
     plain = ("step", "epoch", "directions", "path_steps", "explained_variance", "unknown_filters")

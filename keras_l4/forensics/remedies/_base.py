@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from keras_l4 import backend
+from keras_l4 import keras_internals
 from keras_l4.forensics.capsule import Capsule
 
 _registry: dict[str, Remedy] = {}
@@ -20,7 +20,7 @@ class DoesNotApply(Exception):
 
 
 @dataclass(frozen=True)
-class Patient:
+class ReplayContext:
     """What a remedy may change.
 
     Attributes:
@@ -38,7 +38,7 @@ class Patient:
     @property
     def optimizers(self) -> list[Any]:
         """Those that do the work."""
-        return backend.parts(backend.inner_optimizer(self.model.optimizer))
+        return keras_internals.parts(keras_internals.inner_optimizer(self.model.optimizer))
 
 
 class Remedy(abc.ABC):
@@ -61,7 +61,7 @@ class Remedy(abc.ABC):
         _registry[cls.name] = cls()
 
     @abc.abstractmethod
-    def given(self, patient: Patient) -> AbstractContextManager[Capsule]:
+    def given(self, patient: ReplayContext) -> AbstractContextManager[Capsule]:
         """Changes the model inside, and has what is to be run on it.
 
         Raises:

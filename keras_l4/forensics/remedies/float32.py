@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from keras_l4 import backend
+from keras_l4 import keras_internals
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.remedies._base import DoesNotApply, Patient, Remedy, changed
+from keras_l4.forensics.remedies._base import DoesNotApply, Remedy, ReplayContext, changed
 
 _HALF = ("float16", "bfloat16")
 
@@ -19,12 +19,14 @@ class Float32Layer(Remedy):
     name = "float32 in the layer"
 
     @contextlib.contextmanager
-    def given(self, patient: Patient) -> Iterator[Capsule]:
-        layers = backend.all_layers(patient.model)
-        named = [x for x in layers if patient.layer and backend.layer_path(x) == patient.layer]
+    def given(self, patient: ReplayContext) -> Iterator[Capsule]:
+        layers = keras_internals.all_layers(patient.model)
+        named = [
+            x for x in layers if patient.layer and keras_internals.layer_path(x) == patient.layer
+        ]
         if not named:
             raise DoesNotApply("no layer was named")
-        with _in_float32([part for layer in named for part in backend.all_layers(layer)]):
+        with _in_float32([part for layer in named for part in keras_internals.all_layers(layer)]):
             yield patient.capsule
 
 
@@ -34,8 +36,8 @@ class Float32Model(Remedy):
     name = "float32 in all layers"
 
     @contextlib.contextmanager
-    def given(self, patient: Patient) -> Iterator[Capsule]:
-        with _in_float32(backend.all_layers(patient.model)):
+    def given(self, patient: ReplayContext) -> Iterator[Capsule]:
+        with _in_float32(keras_internals.all_layers(patient.model)):
             yield patient.capsule
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.remedies._base import Patient, Remedy, changed
+from keras_l4.forensics.remedies._base import Remedy, ReplayContext, changed
 
 
 class GlobalClipnorm(Remedy):
@@ -15,6 +15,6 @@ class GlobalClipnorm(Remedy):
     name = "global_clipnorm 1"
 
     @contextlib.contextmanager
-    def given(self, patient: Patient) -> Iterator[Capsule]:
+    def given(self, patient: ReplayContext) -> Iterator[Capsule]:
         with changed(patient.optimizers, clipnorm=None, clipvalue=None, global_clipnorm=1.0):
             yield patient.capsule

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.remedies._base import DoesNotApply, Patient, Remedy, changed
+from keras_l4.forensics.remedies._base import DoesNotApply, Remedy, ReplayContext, changed
 
 _FACTOR = 100
 
@@ -17,7 +17,7 @@ class LargerEpsilon(Remedy):
     name = f"epsilon x {_FACTOR}"
 
     @contextlib.contextmanager
-    def given(self, patient: Patient) -> Iterator[Capsule]:
+    def given(self, patient: ReplayContext) -> Iterator[Capsule]:
         with_epsilon = [part for part in patient.optimizers if "epsilon" in part.get_config()]
         if not with_epsilon:
             raise DoesNotApply("the optimizer has no epsilon")

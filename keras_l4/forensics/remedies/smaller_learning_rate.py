@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from keras_l4 import backend
+from keras_l4 import keras_internals
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.remedies._base import Patient, Remedy
+from keras_l4.forensics.remedies._base import Remedy, ReplayContext
 
 _FACTOR = 0.3
 
@@ -18,8 +18,8 @@ class SmallerLearningRate(Remedy):
     name = f"learning rate x {_FACTOR}"
 
     @contextlib.contextmanager
-    def given(self, patient: Patient) -> Iterator[Capsule]:
+    def given(self, patient: ReplayContext) -> Iterator[Capsule]:
         with contextlib.ExitStack() as undo:
             for part in patient.optimizers:
-                undo.enter_context(backend.scaled_learning_rate(part, _FACTOR))
+                undo.enter_context(keras_internals.scaled_learning_rate(part, _FACTOR))
             yield patient.capsule

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.remedies._base import DoesNotApply, Patient, Remedy
+from keras_l4.forensics.remedies._base import DoesNotApply, Remedy, ReplayContext
 
 
 class WithoutBatch(Remedy):
@@ -16,7 +16,7 @@ class WithoutBatch(Remedy):
     name = "without the batch"
 
     @contextlib.contextmanager
-    def given(self, patient: Patient) -> Iterator[Capsule]:
+    def given(self, patient: ReplayContext) -> Iterator[Capsule]:
         batches = list(patient.capsule.batches)
         del batches[patient.position]
         if not batches:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_l4.report.judged import Judged
-from keras_l4.rules import Judge
+from keras_l4.report.judged import EvaluatedRun
+from keras_l4.rules import RuleEngine
 from tests.dashboard.conftest import Serve, vanishing, write
 from tests.rules.records import block, epochs, facts, response
 
@@ -16,7 +16,7 @@ RUN = "a/diagnostics"
 def test_are_those_of_the_report(tmp_path: Path, serve: Serve) -> None:
     write(tmp_path / RUN, vanishing())
     told = serve().json("findings", run=RUN)
-    judged = Judged.read(tmp_path / "a").as_dict()
+    judged = EvaluatedRun.read(tmp_path / "a").as_dict()
     assert told["findings"] == judged["findings"]
     assert "vanishing-gradient" in [finding["code"] for finding in told["findings"]]
     assert told | judged == told | {"log_dir": judged["log_dir"]}
@@ -41,9 +41,9 @@ def test_rule_that_fails_is_told(
 ) -> None:
     write(tmp_path / RUN, vanishing())
 
-    def findings(self: Judge, record: object, on_error: object) -> tuple:
+    def findings(self: RuleEngine, record: object, on_error: object) -> tuple:
         on_error("plateau", ValueError("no"))
         return ()
 
-    monkeypatch.setattr(Judge, "findings", findings)
+    monkeypatch.setattr(RuleEngine, "findings", findings)
     assert serve().json("findings", run=RUN)["failed_rules"] == ["plateau failed: ValueError: no"]

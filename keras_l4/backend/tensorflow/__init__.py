@@ -1,0 +1,1 @@
+"""The interface of `keras_l4.backend` on TensorFlow."""

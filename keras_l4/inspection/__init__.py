@@ -1,0 +1,1 @@
+"""What is known of the model and its data beside the gradients."""

@@ -1,0 +1,1 @@
+"""Observers receive each block of recorded steps."""

@@ -1,0 +1,1 @@
+"""What a run recorded: blocks of steps, annotations and metadata. NumPy only."""
