@@ -1,4 +1,4 @@
-"""Four optimizers on one problem: their losses and their effective learning rates, layer by layer.
+"""Compares the loss and the effective learning rates of four optimizers on one problem.
 
 python examples/compare_optimizers.py --dataset fashion_mnist --epochs 5
 """
@@ -22,11 +22,11 @@ OPTIMIZERS = {
     "Adagrad": lambda: keras_l4.optimizers.Adagrad(0.03, initial_accumulator_value=0.0),
     "Adam": lambda: keras_l4.optimizers.Adam(1e-3),
 }
-# Okabe & Ito's colours, which the colour-blind tell apart; dashes for a printer without colours.
+# The palette of Okabe & Ito, whose colors color-blind people can distinguish.
 STYLES = cycler(color=["k", "#56B4E9", "#D55E00", "#009E73"], linestyle=["-", "-", "--", "-."])
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--dataset", choices=DATASETS, default="digits")
     parser.add_argument("--epochs", type=int, default=20)
@@ -52,7 +52,7 @@ def plot(runs: dict[str, keras_l4.Run], path: Path) -> None:
     for name, run in runs.items():
         epoch_ends = np.flatnonzero(np.diff(run.epochs, append=run.epochs[-1] + 1))
         loss.plot(run.steps[epoch_ends], run.loss[epoch_ends], label=name)
-    loss.set(title="loss, mean over an epoch", yscale="log")
+    loss.set(title="mean loss per epoch", yscale="log")
     for i, (layer, panel) in enumerate(zip(rates[0].names, others, strict=False)):
         panel.sharey(others[0])
         for rate in rates:
@@ -68,11 +68,11 @@ def plot(runs: dict[str, keras_l4.Run], path: Path) -> None:
 def main() -> None:
     plt.switch_backend("Agg")
     plt.rc("axes", prop_cycle=STYLES)
-    args = arguments()
+    args = parse_arguments()
     runs = {name: train(name, args) for name in OPTIMIZERS}
     plot(runs, args.log_dir / "optimizers.png")
-    print(f"\nPicture: {args.log_dir}/optimizers.png")
-    print(f"Step by step: tensorboard --logdir {args.log_dir}")
+    print(f"\nChart: {args.log_dir}/optimizers.png")
+    print(f"View the runs with: tensorboard --logdir {args.log_dir}")
 
 
 if __name__ == "__main__":

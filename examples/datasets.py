@@ -1,4 +1,4 @@
-"""Data and a small classifier for each `--dataset`. Keras downloads all of them but digits."""
+"""Data and a small classifier for each `--dataset`. Keras downloads all of them except digits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS, REVIEW_LENGTH = 10_000, 200
 
 
 def digits() -> Data:
-    """1797 images of 8 x 8, flat; part of scikit-learn."""
+    """Returns 1797 flattened images of 8 x 8 pixels, which are part of scikit-learn."""
     x, y = load_digits(return_X_y=True)
     return (x / 16).astype("float32"), y.astype("int32")
 
@@ -69,11 +69,11 @@ DATASETS: dict[str, tuple[Callable[[], Data], Callable[[], list[Any]]]] = {
 
 
 def load(name: str) -> tuple[np.ndarray, np.ndarray, keras.Model]:
-    """Inputs, labels and an uncompiled model; exits with one line if the data is out of reach."""
+    """Returns inputs, labels and an uncompiled model; exits if the data cannot be downloaded."""
     load_data, build = DATASETS[name]
     try:
         x, y = load_data()
-    except Exception as error:  # Keras raises no narrower type when a download fails.
+    except Exception as error:  # Keras raises a plain Exception when a download fails.
         hint = "--dataset digits needs no network"
         raise SystemExit(f"Could not download {name}; {hint}. {error}") from None
     return x, y, keras.Sequential([keras.Input(x.shape[1:]), *build()], name=name)

@@ -1,4 +1,4 @@
-"""A project that exists already: optimizer and model stay, one callback joins the list.
+"""Adds diagnostics to an existing project: one callback, with model and optimizer unchanged.
 
 python examples/existing_project.py
 """
@@ -15,7 +15,7 @@ import keras_l4
 
 
 def existing_model() -> tuple[np.ndarray, np.ndarray, keras.Model]:
-    """What the project has: an optimizer for which keras_l4 has no class of its own."""
+    """Returns data and model of the project; its optimizer is one that keras_l4 does not implement."""
     x, y, model = load("digits")
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, decay_steps=300)
     optimizer = keras.optimizers.Lion(schedule, weight_decay=0.01, global_clipnorm=1.0)
@@ -33,7 +33,7 @@ def main() -> None:
     x, y, model = existing_model()
     callbacks = [
         keras.callbacks.EarlyStopping("loss", patience=2),
-        keras_l4.callbacks.TrainingDiagnostics(args.log_dir),  # The only line that is new.
+        keras_l4.callbacks.TrainingDiagnostics(args.log_dir),  # The only new line.
     ]
     model.fit(x, y, epochs=args.epochs, callbacks=callbacks)
 

@@ -1,4 +1,4 @@
-"""Train a small model and see, layer by layer, what the optimizer did.
+"""Trains a small model and prints gradients, updates and learning rates per layer.
 
 python examples/quickstart.py --dataset fashion_mnist --optimizer rmsprop --epochs 3
 """
@@ -25,7 +25,7 @@ OPTIMIZERS = {
 }
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--dataset", choices=DATASETS, default="digits")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam")
@@ -45,8 +45,8 @@ def train(args: argparse.Namespace) -> None:
 
 def medians(run: keras_l4.Run, quantity: str, epoch: int) -> list[str]:
     series = run.series(quantity)
-    of_epoch = np.isin(series.steps, run.steps[run.epochs == epoch])
-    return [f"{median:.2g}" for median in np.median(series.values[of_epoch], axis=0)]
+    is_in_epoch = np.isin(series.steps, run.steps[run.epochs == epoch])
+    return [f"{median:.2g}" for median in np.median(series.values[is_in_epoch], axis=0)]
 
 
 def summary(run: keras_l4.Run) -> Table:
@@ -56,7 +56,7 @@ def summary(run: keras_l4.Run) -> Table:
     rates = zip(*(medians(run, level, last) for level in levels), strict=True)
     ratios = medians(run, "update_ratio", last)
     nonfinite = sum(run.series(name).values.sum(axis=0) for name in ("nan_count", "inf_count"))
-    table = Table(title="What each layer did: medians over an epoch", box=box.SIMPLE_HEAD)
+    table = Table(title="Training per layer: medians over an epoch", box=box.SIMPLE_HEAD)
     table.add_column("layer", no_wrap=True)
     table.add_column("gradient norm\nfirst → last", justify="center")
     table.add_column("update\nratio")
@@ -69,10 +69,10 @@ def summary(run: keras_l4.Run) -> Table:
 
 
 def main() -> None:
-    train(args := arguments())
+    train(args := parse_arguments())
     Console().print(summary(keras_l4.load(args.log_dir)))
     tensorboard = "tensorboard" if shutil.which("tensorboard") else ".venv/bin/tensorboard"
-    print(f"Step by step: {tensorboard} --logdir {args.log_dir}")
+    print(f"View the run with: {tensorboard} --logdir {args.log_dir}")
 
 
 if __name__ == "__main__":

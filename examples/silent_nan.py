@@ -1,9 +1,9 @@
-"""A NaN that `TerminateOnNaN` does not see.
+"""A NaN that `TerminateOnNaN` does not detect.
 
 One pixel of one image is NaN, as after a division by an empty channel. On TensorFlow without XLA, on
-some CPUs, relu turns the NaN activations into zeros: the loss stays finite, the first layer is
-dead for good, and training goes on. On others, with XLA, on JAX and on torch relu hands NaN on,
-the loss becomes NaN, and `TerminateOnNaN` stops training without saying where the NaN came from.
+some CPUs, relu turns NaN activations into zeros: the loss stays finite, the weights of the first
+layer become NaN, and training continues. On other CPUs, with XLA, on JAX and on torch, relu returns
+NaN and the loss becomes NaN. `TerminateOnNaN` then stops training, but does not report the cause.
 
 KERAS_BACKEND=tensorflow python examples/silent_nan.py
 KERAS_BACKEND=jax python examples/silent_nan.py
@@ -56,12 +56,12 @@ def main() -> None:
     )
 
     losses = history.history["loss"]
-    stopped = not np.isfinite(losses).all()
+    is_stopped = not np.isfinite(losses).all()
     num_nan = sum(int(np.isnan(weights).sum()) for weights in model.get_weights())
     print(f"\nBackend: {keras.backend.backend()}. Epochs: {len(losses)} of {epochs}.")
     print("Loss per epoch:", ", ".join(f"{loss:.4f}" for loss in losses))
-    print(f"Weights that are NaN by now: {num_nan} of {model.count_params()}.")
-    print("TerminateOnNaN:  ", "stopped training." if stopped else "saw nothing.")
+    print(f"Weights that are NaN at the end: {num_nan} of {model.count_params()}.")
+    print("TerminateOnNaN:  ", "stopped training." if is_stopped else "detected nothing.")
     print("NonFiniteMonitor:", monitor.events[0])
 
 

@@ -1,4 +1,4 @@
-"""`python -m keras_l4`: report, check, diff and replay."""
+"""Entry point of `python -m keras_l4` with the commands report, check, diff and replay."""
 
 import sys
 

@@ -14,19 +14,21 @@ def main(arguments: Sequence[str]) -> int:
     """Runs a command.
 
     Returns:
-        0; 1 if `check` found something, or `replay` did not reproduce it; 2 if the arguments, or
-        the folder, are not as they should be.
+        The exit code: 0 for success; 1 if `check` found a problem, or `replay` did not reproduce
+        the failure; 2 if the arguments or the log directory are invalid.
     """
-    given = _parser().parse_args(arguments)
+    namespace = _build_parser().parse_args(arguments)
     try:
-        return int(given.run(given))
+        return int(namespace.run(namespace))
     except (OSError, ValueError) as error:
         print(f"keras_l4: {error}", file=sys.stderr)
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m keras_l4", description=__doc__)
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_l4", description="Evaluates recorded runs and replays failed steps."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     keras_l4.report.command.add_to(commands)
     keras_l4.forensics.command.add_to(commands)

@@ -1,4 +1,4 @@
-"""Training loops without `fit`, one per backend, as the Keras guides write them."""
+"""Custom training loops, one per backend, as in the Keras guides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OnStep = Callable[[Any, Sequence[Any]], object]
 
 
 def run(model: Any, optimizer: Any, batches: Batches, on_step: OnStep, jit: bool = False) -> None:
-    """Trains on the mean squared error; `on_step` gets the loss and the optimizer's variables."""
+    """Trains on the mean squared error; calls `on_step` with the loss and the optimizer's variables."""
     _LOOPS[keras.backend.backend()](model, optimizer, batches, on_step, jit)
 
 
@@ -53,8 +53,8 @@ def _jax(model: Any, optimizer: Any, batches: Batches, on_step: OnStep, jit: boo
     for x, y in batches:
         value, trainable, slots = step(trainable, slots, x, y)
         on_step(value, slots)
-    held = [*model.trainable_variables, *optimizer.variables]
-    for variable, array in zip(held, [*trainable, *slots], strict=True):
+    variables = [*model.trainable_variables, *optimizer.variables]
+    for variable, array in zip(variables, [*trainable, *slots], strict=True):
         variable.assign(array)
 
 

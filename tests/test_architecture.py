@@ -27,13 +27,15 @@ def num_code_lines(function: FUNCTION) -> int:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_file_is_under_200_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) < 200
+def test_file_is_under_300_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 300
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_no_hasattr(path: Path) -> None:
-    assert "hasattr(" not in path.read_text(encoding="utf-8")
+def test_file_has_no_hasattr_and_no_star_import(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "hasattr(" not in text
+    assert "import *" not in text
 
 
 def test_median_function_is_under_ten_lines() -> None:

@@ -1,32 +1,40 @@
+"""The public names, the signatures of callbacks, and what an import does."""
+
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 from importlib import import_module
+from typing import Any
 
 import pytest
 
 import keras_l4
+from keras_l4.session.options import Options
 
 PUBLIC = {
     "keras_l4": [
         "Replay",
         "Run",
         "StepBlock",
+        "Watch",
         "__version__",
         "callbacks",
         "curvature",
         "load",
+        "observers",
         "optimizers",
         "replay",
         "surfaces",
         "watch",
     ],
     "keras_l4.curvature": [
+        "CriticalPointReport",
+        "CurvatureConfig",
         "Density",
         "Directions",
-        "Effort",
-        "CriticalPointReport",
         "Slice",
         "Spectrum",
         "Stability",
@@ -53,7 +61,18 @@ PUBLIC = {
         "FlightRecorder",
         "GradientNorms",
         "NonFiniteMonitor",
+        "RecordingCallback",
         "TrainingDiagnostics",
+    ],
+    "keras_l4.observers": [
+        "FindingsReport",
+        "FlightRecorderObserver",
+        "LossScalingReport",
+        "MeanGradientNorm",
+        "NonFiniteReport",
+        "Observer",
+        "ObserverContext",
+        "SkippedUpdates",
     ],
     "keras_l4.rules": [
         "RunView",
@@ -73,11 +92,32 @@ PUBLIC = {
         "Adam",
         "AdamW",
         "Adamax",
+        "AdaptiveRate",
+        "EffectiveRate",
+        "MeasuredRate",
         "Nadam",
+        "NominalRate",
         "RMSprop",
+        "RecordingMixin",
         "SGD",
+        "backend_class",
+        "closed_form",
         "instrument",
         "restore",
+        "save_as",
+    ],
+    "keras_l4.quantities": [
+        "DerivedQuantity",
+        "DeviceQuantity",
+        "EVERY_STEP",
+        "ElementwiseRate",
+        "MeasuredValues",
+        "NormQuantity",
+        "Quantity",
+        "ReductionQuantity",
+        "SAMPLED",
+        "StepContext",
+        "registry",
     ],
 }
 HEAVY = "keras", "tensorflow", "jax", "torch", "tensorboard"
@@ -87,9 +127,52 @@ HEAVY = "keras", "tensorflow", "jax", "torch", "tensorboard"
 def test_all_is_pinned_and_every_name_resolves(package: str) -> None:
     module = import_module(package)
 
-    assert sorted(module.__all__) == PUBLIC[package]
+    assert sorted(module.__all__) == sorted(PUBLIC[package])
     for name in module.__all__:
         getattr(module, name)
+
+
+CALLBACKS = [name for name in PUBLIC["keras_l4.callbacks"] if name != "RecordingCallback"]
+SIGNATURES = ["watch", "RecordingCallback", *CALLBACKS]
+
+
+def public_callable(name: str) -> Any:
+    return keras_l4.watch if name == "watch" else getattr(keras_l4.callbacks, name)
+
+
+def documented_arguments(documented: Any) -> list[str]:
+    """The names in the section "Args:" of a docstring."""
+    section = re.search(r"Args:\n(.*?)\n\n", inspect.getdoc(documented) or "", re.DOTALL)
+    return re.findall(r"^    (\w+): ", section[1], re.MULTILINE) if section else []
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_every_argument_is_in_the_signature_and_documented(name: str) -> None:
+    parameters = inspect.signature(public_callable(name)).parameters
+
+    assert documented_arguments(public_callable(name)) == list(parameters)
+    for parameter in parameters.values():
+        assert parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        assert parameter.annotation is not parameter.empty
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_common_arguments_have_the_same_default_everywhere(name: str) -> None:
+    """Except for `every` of `Curvature`, which is the interval of its measurements."""
+    parameters = inspect.signature(public_callable(name)).parameters
+    common = inspect.signature(Options).parameters
+    names = parameters.keys() & common.keys() - {"log_dir"}
+    differing = {n for n in names if parameters[n].default != common[n].default}
+
+    assert differing == ({"every"} if name == "Curvature" else set())
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_every_callback_has_the_common_arguments(name: str) -> None:
+    assert (
+        inspect.signature(Options).parameters.keys()
+        <= inspect.signature(public_callable(name)).parameters.keys()
+    )
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -127,3 +210,27 @@ def test_unknown_name_is_reported_as_python_does() -> None:
         _ = keras_l4.adam
     with pytest.raises(ImportError, match="cannot import name 'adam' from 'keras_l4'"):
         exec("from keras_l4 import adam")
+
+
+IMPORTS_PATCH_NOTHING = """
+import keras
+
+fit, code, names = keras.Model.fit, keras.Model.fit.__code__, dict(vars(keras.Model))
+import keras_l4
+import keras_l4.callbacks
+import keras_l4.observers
+keras_l4.watch
+
+assert keras.Model.fit is fit
+assert fit.__code__ is code
+assert dict(vars(keras.Model)) == names
+keras_l4.callbacks.GradientNorms()
+assert keras.Model.fit is not fit
+guarded = keras.Model.fit
+keras_l4.callbacks.GradientNorms()
+assert keras.Model.fit is guarded
+"""
+
+
+def test_imports_patch_nothing_and_the_first_callback_wraps_fit_once() -> None:
+    subprocess.run([sys.executable, "-c", IMPORTS_PATCH_NOTHING], check=True)

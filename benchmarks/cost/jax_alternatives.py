@@ -1,4 +1,4 @@
-"""What JAX users do today to see gradients."""
+"""Other ways to see gradients on JAX."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 import keras
-from by_hand import norms, rows
-from contenders import Contender
+from layer_norms import log_collector, norms_by_layer
+from variants import Variant
 
 
 class _NormsInLogs(keras.Model):
@@ -18,9 +18,9 @@ class _NormsInLogs(keras.Model):
 
     def train_step(self, state: Any, data: Any) -> tuple[Any, Any]:
         trainable, other, optimizer, metrics = state
-        derive = jax.value_and_grad(self._loss, has_aux=True)
-        (loss, other), gradients = derive(trainable, other, *data)
-        logs = norms(self.trainable_variables, gradients)
+        gradient_function = jax.value_and_grad(self._loss, has_aux=True)
+        (loss, other), gradients = gradient_function(trainable, other, *data)
+        logs = norms_by_layer(self.trainable_variables, gradients)
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
         [tracker] = self.metrics
         metrics = tracker.stateless_update_state(metrics, loss)
@@ -29,8 +29,8 @@ class _NormsInLogs(keras.Model):
 
 
 def logging_model(_folder: Path) -> type[keras.Model]:
-    """A model class whose train step logs one gradient norm per layer."""
+    """Returns a model class whose train step logs one gradient norm per layer."""
     return _NormsInLogs
 
 
-ALTERNATIVES = [Contender("norms in the logs", prepare=logging_model, callbacks=rows)]
+ALTERNATIVES = [Variant("norms in the logs", prepare=logging_model, callbacks=log_collector)]

@@ -1,4 +1,4 @@
-"""Where and when was it measured."""
+"""Date, hardware and versions of a measurement."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "tensorboard", "kera
 
 
 def describe() -> dict[str, Any]:
-    """Date (UTC), CPU, cores, load of the last minute, and versions."""
+    """Returns the date (UTC), CPU, cores, load of the last minute, and versions."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu(),
@@ -25,7 +25,7 @@ def describe() -> dict[str, Any]:
 
 
 def _cpu() -> str:
-    # platform.processor() names the architecture only, on Linux.
+    # On Linux, platform.processor() returns the architecture only.
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""Interleaved timing: in each round every contender trains once, in a shuffled order."""
+"""Interleaved timing: in each round every variant trains once, in random order."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 from random import Random
 
 import keras
-from contenders import Contender
-from entrants import Entrant, enter
+from budgets import BASELINE
 from models import Workload
-from promise import BASELINE
+from timed_variants import TimedVariant, create
+from variants import Variant
 
-# Bounds the memory of the synthetic data: about an epoch of Fashion-MNIST at batch 32.
+# Limits the memory of the synthetic data; about one epoch of Fashion-MNIST with batches of 32.
 MAX_STEPS = 2000
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: number of rounds, least seconds and least steps of a timed fit."""
+    """How long to measure: number of rounds, minimum seconds and minimum steps of a timed fit."""
 
     pairs: int
     seconds: float
@@ -28,7 +28,7 @@ class Effort:
 
 @dataclass
 class Series:
-    """One value a round: seconds of a fit of one step and of a full fit, bytes recorded by it."""
+    """Per round: seconds of a fit of one step, seconds of a full fit, and bytes of its record."""
 
     start_seconds: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Series:
 
 @dataclass
 class Result:
-    """One workload on one backend; `failures` maps a contender to its error message."""
+    """The timings of one workload on one backend; `failures` maps variants to error messages."""
 
     backend: str
     device: str
@@ -50,48 +50,46 @@ class Result:
     failures: dict[str, str]
 
 
-def measure(
-    workload: Workload, contenders: list[Contender], effort: Effort, folder: Path
-) -> Result:
-    """Trains a model for each contender, one of which must be BASELINE: it sets the steps."""
+def measure(workload: Workload, variants: list[Variant], effort: Effort, folder: Path) -> Result:
+    """Trains a model for each variant. BASELINE must be one of them: it determines the steps."""
     failures: dict[str, str] = {}
     with ExitStack() as stack:
-        entrants = {}
-        for contender in contenders:
+        timed: dict[str, TimedVariant] = {}
+        for variant in variants:
             try:
-                entrants[contender.name] = _warm(contender, workload, effort, folder, stack)
-            except Exception as error:  # One that breaks must not cost the others their numbers.
-                failures[contender.name] = f"{type(error).__name__}: {error}"
-        steps = _steps(entrants[BASELINE], effort)
-        series = _interleaved(entrants, steps, effort.pairs)
+                timed[variant.name] = _create_warm(variant, workload, effort, folder, stack)
+            except Exception as error:  # The other variants are measured anyway.
+                failures[variant.name] = f"{type(error).__name__}: {error}"
+        steps = _choose_steps(timed[BASELINE], effort)
+        series = _time_interleaved(timed, steps, effort.pairs)
     return _result(workload, steps, series, failures)
 
 
-def _warm(
-    contender: Contender, workload: Workload, effort: Effort, folder: Path, stack: ExitStack
-) -> Entrant:
-    entrant = enter(contender, workload, folder)
-    stack.callback(entrant.close)
-    # The first fit traces and compiles; the second meets what happens only every so many steps.
-    entrant.fit(1)
-    entrant.fit(effort.min_steps)
-    return entrant
+def _create_warm(
+    variant: Variant, workload: Workload, effort: Effort, folder: Path, stack: ExitStack
+) -> TimedVariant:
+    timed_variant = create(variant, workload, folder)
+    stack.callback(timed_variant.close)
+    # The first fit traces and compiles, the second includes what happens every few steps only.
+    timed_variant.fit(1)
+    timed_variant.fit(effort.min_steps)
+    return timed_variant
 
 
-def _steps(baseline: Entrant, effort: Effort) -> int:
-    # The best of three: a busy moment must not make the fits short.
+def _choose_steps(baseline: TimedVariant, effort: Effort) -> int:
+    # The best of three, since a busy moment would make the timed fits too short.
     seconds = min(baseline.fit(effort.min_steps).seconds for _ in range(3))
     step_seconds = seconds / effort.min_steps
     return min(max(round(effort.seconds / step_seconds), effort.min_steps), MAX_STEPS)
 
 
-def _interleaved(entrants: dict[str, Entrant], steps: int, pairs: int) -> dict[str, Series]:
-    series = {name: Series() for name in entrants}
-    shuffle = Random(0)
+def _time_interleaved(timed: dict[str, TimedVariant], steps: int, pairs: int) -> dict[str, Series]:
+    series = {name: Series() for name in timed}
+    rng = Random(0)
     for _ in range(pairs):
-        for name in shuffle.sample(list(entrants), len(entrants)):
-            # On the same data, which is looked at once per fit; the first finds caches cold.
-            _, start, fit = (entrants[name].fit(steps, run=run) for run in (1, 1, None))
+        for name in rng.sample(list(timed), len(timed)):
+            # The first fit is not counted: the data and the caches are cold.
+            _, start, fit = (timed[name].fit(steps, num_trained) for num_trained in (1, 1, None))
             series[name].start_seconds.append(start.seconds)
             series[name].seconds.append(fit.seconds)
             series[name].record_bytes.append(fit.record_bytes)
@@ -116,7 +114,7 @@ def _result(
 
 
 def _device() -> str:
-    """What the active Keras backend computes on."""
+    """Returns the name of the device that the active backend uses."""
     match keras.backend.backend():
         case "jax":
             import jax

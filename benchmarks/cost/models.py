@@ -1,6 +1,6 @@
-"""The models of the speed promise, and two for accelerators.
+"""The models with a speed budget, and two for accelerators.
 
-Their data are synthetic, of the right shape: no network needed.
+Their data are synthetic, so no network is needed.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import keras
 import numpy as np
 from keras import layers
 
-# Keras follows a chain of layers by recursion, and Python allows a thousand calls.
-_LONGEST = 500
+# Keras traverses a chain of layers recursively, and Python limits recursion to 1000 calls.
+_MAX_CHAIN = 500
 
-# Keeps every model near its healthy start, so that a step costs the same in all rounds.
+# So small that the weights hardly change: a step then costs the same in all rounds.
 LEARNING_RATE = 1e-6
 
 Architecture = Callable[[], tuple[keras.KerasTensor, keras.KerasTensor]]
@@ -33,7 +33,7 @@ class Workload:
     policy: str = "float32"
 
     def compiled(self, model_class: type[keras.Model]) -> keras.Model:
-        """The same weights at every call."""
+        """Returns a compiled model, with the same weights at every call."""
         keras.utils.set_random_seed(0)
         with _policy(self.policy):
             model = model_class(*self.architecture())
@@ -43,20 +43,20 @@ class Workload:
 
 @contextmanager
 def _policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
+    previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(previous)
 
 
 @lru_cache(maxsize=2)
 def synthetic_data(shape: tuple[int, ...], samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Uniform float32 inputs `[samples, *shape]` and int32 labels `[samples]` of ten classes."""
-    random = np.random.default_rng(0)
-    inputs = random.random((samples, *shape), dtype=np.float32)
-    return inputs, random.integers(0, 10, samples, dtype=np.int32)
+    """Returns uniform float32 inputs `[samples, *shape]` and int32 labels `[samples]` of ten classes."""
+    rng = np.random.default_rng(0)
+    inputs = rng.random((samples, *shape), dtype=np.float32)
+    return inputs, rng.integers(0, 10, samples, dtype=np.int32)
 
 
 def _dense(units: int, initializer: str = "he_normal") -> layers.Dense:
@@ -71,10 +71,10 @@ def _classifier(
     shape: tuple[int, ...], hidden: list[layers.Layer]
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     inputs = keras.Input(shape)
-    return inputs, layers.Dense(10, activation="softmax")(_through(hidden, inputs))
+    return inputs, layers.Dense(10, activation="softmax")(_apply_chain(hidden, inputs))
 
 
-def _through(chain: list[layers.Layer], outputs: keras.KerasTensor) -> keras.KerasTensor:
+def _apply_chain(chain: list[layers.Layer], outputs: keras.KerasTensor) -> keras.KerasTensor:
     for layer in chain:
         outputs = layer(outputs)
     return outputs
@@ -96,9 +96,9 @@ def _deep() -> tuple[keras.KerasTensor, keras.KerasTensor]:
 def _narrow(variables: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     # The identity carries signal and gradient through any number of layers at full size.
     hidden = [_dense(16, "identity") for _ in range(variables // 2 - 1)]
-    chains = [hidden[i : i + _LONGEST] for i in range(0, len(hidden), _LONGEST)]
+    chains = [hidden[i : i + _MAX_CHAIN] for i in range(0, len(hidden), _MAX_CHAIN)]
     inputs = keras.Input((16,))
-    ends = [_through(chain, inputs) for chain in chains]
+    ends = [_apply_chain(chain, inputs) for chain in chains]
     outputs = layers.Average()(ends) if len(ends) > 1 else ends[0]
     return inputs, layers.Dense(10, activation="softmax")(outputs)
 
@@ -108,7 +108,7 @@ def _wide(units: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
 
 
 def _resnet50() -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    # Small images, made large on the device: it is the step that is measured, not the transfer.
+    # Small images, enlarged on the device, since the transfer should not dominate the step.
     inputs = keras.Input((56, 56, 3))
     images = layers.UpSampling2D(4)(inputs)
     body = keras.applications.ResNet50(weights=None, classes=10, input_tensor=images)
@@ -116,9 +116,9 @@ def _resnet50() -> tuple[keras.KerasTensor, keras.KerasTensor]:
 
 
 def _transformer() -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Eight blocks of 512, eight heads, 256 of 8192 tokens."""
+    """Eight blocks of width 512 with eight heads, for sequences of 256 out of 8192 tokens."""
     inputs = keras.Input((256,))
-    # In float32: bfloat16 tells no more than a few hundred tokens apart.
+    # In float32, since bfloat16 represents only a few hundred tokens exactly.
     tokens = layers.Rescaling(8191.0, dtype="float32")(inputs)
     x = layers.Embedding(8192, 512)(tokens)
     for _ in range(8):
@@ -139,13 +139,14 @@ MODELS = {
 }
 
 
-def scaling(traces: bool) -> list[Workload]:
-    """Models of more and more variables, then of more and more parameters.
+def scaling(is_traced: bool) -> list[Workload]:
+    """Returns models with a growing number of variables, then of parameters.
 
     Args:
-        traces: Whether the backend traces or compiles a step: 5000 variables take it too long.
+        is_traced: Whether the backend traces or compiles the step, which takes too long for 5000
+            variables.
     """
-    counts = (10, 100, 1000) if traces else (10, 100, 1000, 5000)
+    counts = (10, 100, 1000) if is_traced else (10, 100, 1000, 5000)
     narrow = [Workload(f"narrow-{n}", partial(_narrow, n), batch_size=32) for n in counts]
     sizes = {"1 M": 1000, "10 M": 3160, "100 M": 10000}
     wide = [Workload(f"wide-{n}", partial(_wide, w), batch_size=8) for n, w in sizes.items()]

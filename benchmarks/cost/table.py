@@ -1,18 +1,18 @@
-"""The results as Markdown tables."""
+"""Formats results as Markdown tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
-from promise import BASELINE, BUDGETS, CONTROL, LARGE, RECORD_BUDGET, SUBJECT, UNJUDGED
+from budgets import BASELINE, BUDGETS, CONTROL, LARGE, RECORD_BUDGET, SUBJECT, WITHOUT_RULES
 from ratios import Result, ratios, record_bytes, start_milliseconds, step_milliseconds
 
-ESSENTIAL = (BASELINE, CONTROL, SUBJECT, UNJUDGED)
+STANDARD_VARIANTS = (BASELINE, CONTROL, SUBJECT, WITHOUT_RULES)
 
 
 def report(results: list[Result]) -> str:
-    """All tables the results have something for, then what to know when reading them."""
+    """Returns the tables that have rows, and notes on how to read them."""
     timed = [result for result in results if result["model"] in (*BUDGETS, *LARGE)]
     scaled = [result for result in results if result not in timed]
     sections = [_speed(timed), _alternatives(timed), _scaling(scaled), _notes(results)]
@@ -21,14 +21,14 @@ def report(results: list[Result]) -> str:
 
 def _speed(results: list[Result]) -> str:
     head = ["backend", "device", "model", "variables", "steps", "stock ms/step", CONTROL, SUBJECT]
-    head += [UNJUDGED, "budget", "within budget", "start ms/fit", "bytes/variable/step"]
+    head += [WITHOUT_RULES, "budget", "within budget", "start ms/fit", "bytes/variable/step"]
     return _markdown("Speed", head, [_speed_row(result) for result in results])
 
 
 def _speed_row(result: Result) -> list[str]:
     row = [str(result[name]) for name in ("backend", "device", "model", "variables", "steps")]
     row += [f"{step_milliseconds(result, BASELINE):.2f}"]
-    row += [_ratio(result, name) for name in (CONTROL, SUBJECT, UNJUDGED)]
+    row += [_ratio(result, name) for name in (CONTROL, SUBJECT, WITHOUT_RULES)]
     budget = BUDGETS.get(result["model"], {}).get(result["backend"])
     row += [f"{budget:.2f}" if budget else "–", _within(result, budget)]
     if SUBJECT not in result["series"]:
@@ -39,15 +39,15 @@ def _speed_row(result: Result) -> list[str]:
 def _within(result: Result, budget: float | None) -> str:
     if budget is None or SUBJECT not in result["series"]:
         return "–"
-    # Where stock Keras misses the budget against itself, the machine is too busy to tell.
+    # If stock Keras misses the budget against itself, the machine is too busy to measure it.
     if _noise([result]) > budget - 1:
         return "too noisy"
     return "yes" if np.median(ratios(result, SUBJECT)) <= budget else "no"
 
 
 def _alternatives(results: list[Result]) -> str:
-    compared = [result for result in results if _others(result)]
-    names = list(dict.fromkeys(name for result in compared for name in _others(result)))
+    compared = [result for result in results if _alternative_names(result)]
+    names = list(dict.fromkeys(name for result in compared for name in _alternative_names(result)))
     rows = [
         [result["backend"], result["model"], *(_ratio(result, name) for name in (SUBJECT, *names))]
         for result in compared
@@ -55,9 +55,9 @@ def _alternatives(results: list[Result]) -> str:
     return _markdown("Alternatives", ["backend", "model", SUBJECT, *names], rows)
 
 
-def _others(result: Result) -> list[str]:
-    known = [*result["series"], *result["failures"]]
-    return [name for name in known if name not in ESSENTIAL]
+def _alternative_names(result: Result) -> list[str]:
+    names = [*result["series"], *result["failures"]]
+    return [name for name in names if name not in STANDARD_VARIANTS]
 
 
 def _scaling(results: list[Result]) -> str:
@@ -76,19 +76,19 @@ def _scaling_row(result: Result) -> list[str]:
     return [*row, _ratio(result, SUBJECT), f"{added:.2f}"]
 
 
-def _ratio(result: Result, contender: str) -> str:
-    if contender not in result["series"]:
-        return "failed" if contender in result["failures"] else "–"
-    low, median, high = np.percentile(ratios(result, contender), [25, 50, 75])
+def _ratio(result: Result, variant: str) -> str:
+    if variant not in result["series"]:
+        return "failed" if variant in result["failures"] else "–"
+    low, median, high = np.percentile(ratios(result, variant), [25, 50, 75])
     return f"{median:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _notes(results: list[Result]) -> str:
     notes = [
         "Ratios of wall time per step to stock Keras: median [quartiles] over the rounds. "
-        "`start ms/fit` comes once per fit and is not in the ratio. Budget for the record: "
+        "`start ms/fit` is the additional cost per fit, not included in the ratio. Budget for the record: "
         f"{RECORD_BUDGET} bytes per variable and step.",
-        f"Noise: `{CONTROL}` is off from 1 by up to {_noise(results):.2f}.",
+        f"Noise: `{CONTROL}` differs from 1 by up to {_noise(results):.2f}.",
     ]
     return "\n".join([*notes, *_failures(results)])
 
@@ -100,8 +100,8 @@ def _noise(results: list[Result]) -> float:
 
 def _failures(results: list[Result]) -> Iterable[str]:
     for result in results:
-        for contender, message in result["failures"].items():
-            yield f"FAILED {result['backend']}, {result['model']}, {contender}: {message}"
+        for variant, message in result["failures"].items():
+            yield f"FAILED {result['backend']}, {result['model']}, {variant}: {message}"
 
 
 def _markdown(title: str, head: list[str], rows: list[list[str]]) -> str:

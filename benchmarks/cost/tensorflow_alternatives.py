@@ -1,4 +1,4 @@
-"""What TensorFlow users do today to see gradients and non-finite values."""
+"""Other tools for TensorFlow that show gradients and non-finite values."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from by_hand import by_layer
-from contenders import Callbacks, Contender
+from layer_norms import group_by_layer
+from variants import Callbacks, Variant
 
 
 def _write_norms(weights: list[keras.Variable], gradients: list[tf.Tensor]) -> None:
-    for layer, of_layer in by_layer(weights, gradients):
-        tf.summary.scalar(f"gradient_norm/{layer}", tf.linalg.global_norm(of_layer))
+    for layer, layer_gradients in group_by_layer(weights, gradients):
+        tf.summary.scalar(f"gradient_norm/{layer}", tf.linalg.global_norm(layer_gradients))
 
 
 def summary_model(folder: Path) -> type[keras.Model]:
-    """A model class whose train step writes one gradient norm per layer with `tf.summary`."""
+    """Returns a model class whose train step writes one norm per layer by `tf.summary`."""
     writer = tf.summary.create_file_writer(str(folder))
 
     class SummaryModel(keras.Model):
@@ -37,26 +37,26 @@ def summary_model(folder: Path) -> type[keras.Model]:
 
 
 def tensorboard(log_dir: Path) -> Callbacks:
-    """The stock TensorBoard callback, at every batch."""
+    """Returns Keras' TensorBoard callback, writing at every batch."""
     return [keras.callbacks.TensorBoard(str(log_dir), update_freq="batch", histogram_freq=1)]
 
 
 def check_numerics(_folder: Path) -> type[keras.Model]:
-    """Every operation of the process is checked for NaN and Inf."""
+    """Makes TensorFlow check every operation for NaN and Inf."""
     tf.debugging.enable_check_numerics()
     return keras.Model
 
 
 def debugger_v2(folder: Path) -> type[keras.Model]:
-    """Every tensor of the process is summarized in a dump."""
-    # Never disabled again: a function traced under it crashes the process afterwards (TF 2.21).
+    """Makes TensorFlow dump a summary of every tensor."""
+    # Not disabled afterwards: functions traced with it would crash the process (TensorFlow 2.21).
     tf.debugging.experimental.enable_dump_debug_info(str(folder), tensor_debug_mode="CURT_HEALTH")
     return keras.Model
 
 
 ALTERNATIVES = [
-    Contender("tf.summary per layer", prepare=summary_model),
-    Contender("TensorBoard(batch)", callbacks=tensorboard),
-    Contender("check_numerics", prepare=check_numerics, own_process=True),
-    Contender("Debugger V2", prepare=debugger_v2, own_process=True),
+    Variant("tf.summary per layer", prepare=summary_model),
+    Variant("TensorBoard(batch)", callbacks=tensorboard),
+    Variant("check_numerics", prepare=check_numerics, needs_own_process=True),
+    Variant("Debugger V2", prepare=debugger_v2, needs_own_process=True),
 ]

@@ -1,4 +1,4 @@
-"""What torch users do today to see gradients."""
+"""Other ways to see gradients on torch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 import torch
-from by_hand import norms, rows
-from contenders import Contender
+from layer_norms import log_collector, norms_by_layer
+from variants import Variant
 
 
 class _NormsInLogs(keras.Model):
@@ -21,15 +21,15 @@ class _NormsInLogs(keras.Model):
         gradients = [weight.value.grad for weight in weights]
         with torch.no_grad():
             self.optimizer.apply(gradients, weights)
-            logs = norms(weights, gradients)
+            logs = norms_by_layer(weights, gradients)
         [tracker] = self.metrics
         tracker.update_state(loss)
         return logs | {"loss": tracker.result()}
 
 
 def logging_model(_folder: Path) -> type[keras.Model]:
-    """A model class whose train step logs one gradient norm per layer."""
+    """Returns a model class whose train step logs one gradient norm per layer."""
     return _NormsInLogs
 
 
-ALTERNATIVES = [Contender("norms in the logs", prepare=logging_model, callbacks=rows)]
+ALTERNATIVES = [Variant("norms in the logs", prepare=logging_model, callbacks=log_collector)]

@@ -1,4 +1,9 @@
-"""Measures on one backend: python worker.py REQUEST RESULTS, both JSON files; see `bench.py`."""
+"""Measures on one backend, as a process that `bench.py` starts.
+
+    python worker.py REQUEST RESULTS
+
+Both are JSON files.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +16,36 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from contenders import ESSENTIAL, alternatives
+from budgets import BASELINE, SUBJECT
 from measure import Effort, Result, measure
 from models import MODELS, scaling
-from promise import BASELINE, SUBJECT
+from variants import STANDARD_VARIANTS, alternatives
 
-# Tracing 1000 variables takes minutes, so the scaling does without the control.
-SCALED = [contender for contender in ESSENTIAL if contender.name in (BASELINE, SUBJECT)]
-# A thousand variables cost some 100 ms a step, and a trend needs less precision than a budget.
-SCALED_MIN_STEPS = 20
-SCALED_PAIRS = 3
+# Tracing 1000 variables takes minutes, so scaling is measured without the control.
+SCALING_VARIANTS = [variant for variant in STANDARD_VARIANTS if variant.name in (BASELINE, SUBJECT)]
+# A step of 1000 variables takes about 100 ms, and a trend needs less precision than a budget.
+SCALING_MIN_STEPS = 20
+SCALING_PAIRS = 3
 
 
-def measured(request: dict[str, Any], folder: Path) -> Iterator[Result]:
-    """One result per requested workload."""
+def measure_all(request: dict[str, Any], folder: Path) -> Iterator[Result]:
+    """Yields the result of each requested workload."""
     effort = Effort(**request["effort"])
-    contenders = ESSENTIAL + (alternatives() if request["alternatives"] else [])
+    variants = STANDARD_VARIANTS + (alternatives() if request["alternatives"] else [])
     for model in request["models"]:
-        yield measure(MODELS[model], contenders, effort, folder)
+        yield measure(MODELS[model], variants, effort, folder)
     if request["scaling"]:
-        scaled_effort = Effort(SCALED_PAIRS, effort.seconds, SCALED_MIN_STEPS)
-        for workload in scaling(traces=keras.backend.backend() != "torch"):
-            yield measure(workload, SCALED, scaled_effort, folder)
+        scaled_effort = Effort(SCALING_PAIRS, effort.seconds, SCALING_MIN_STEPS)
+        for workload in scaling(is_traced=keras.backend.backend() != "torch"):
+            yield measure(workload, SCALING_VARIANTS, scaled_effort, folder)
 
 
 def main(request_file: Path, results_file: Path) -> None:
-    """Writes the list of results as JSON, after each workload: what is measured is never lost."""
+    """Writes the results as JSON after each workload, so that a crash loses only one."""
     request = json.loads(request_file.read_text())
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        for result in measured(request, Path(folder)):
+        for result in measure_all(request, Path(folder)):
             print(f"{result.backend}: {result.model} measured", file=sys.stderr)
             results.append(asdict(result))
             results_file.write_text(json.dumps(results))

@@ -2,8 +2,8 @@
 
     KERAS_BACKEND=torch python benchmarks/diagnosis/again.py [half]
 
-Keeps what the rules say in again.json, where it goes on with what is missing, and writes AGAIN.md: where
-the verdict is another one, and why.
+Stores the verdicts in again.json and writes AGAIN.md: where a verdict has changed, and why. Continues an
+interrupted run; starts anew if the code has changed since, by its fingerprint in again.json.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ import keras
 import keras_l4
 from benchmarks.diagnosis import faulty, healthy  # noqa: F401 (they register their programs)
 from benchmarks.diagnosis.causes import CAUSES
-from benchmarks.diagnosis.program import CASES, Case
+from benchmarks.diagnosis.program import CASES, Case, code_fingerprint
 from benchmarks.diagnosis.table import Verdict, judge
 from keras_l4.callbacks import TrainingDiagnostics
 
 HERE = Path(__file__).parent
 FILE = HERE / "again.json"
 FIRST = "tensorflow"
+PROGRAMS = ("benchmarks.diagnosis.faulty", "benchmarks.diagnosis.healthy")
 TEXT = """# The same programs, trained again
 
 Made by `benchmarks/diagnosis/again.py`. The programs of `faulty.py` and `healthy.py`, on another
@@ -41,6 +42,13 @@ rightly, or a healthy one is left alone. Loss: that of the last epoch, as Keras 
 """
 
 Verdicts = dict[str, dict[str, Any]]
+
+
+def load() -> dict[str, dict[str, Any]]:
+    """Returns again.json: per way of training, `fingerprints` of the code and `verdicts`."""
+    if not FILE.exists():
+        return {"fingerprints": {}, "verdicts": {}}
+    return json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def said(case: Case, half: bool) -> dict[str, Any]:
@@ -100,14 +108,18 @@ def _says(verdict: dict[str, Any]) -> str:
 def main(half: bool) -> None:
     """Trains all, and writes both files."""
     way = keras.backend.backend() + (", half the batch" if half else "")
-    known = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    known.setdefault(way, {})
+    stored = load()
+    verdicts = stored["verdicts"].setdefault(way, {})
+    code = code_fingerprint(*PROGRAMS)
+    if stored["fingerprints"].get(way) != code:
+        verdicts.clear()
+        stored["fingerprints"][way] = code
     for name, case in CASES.items():
-        if name not in known[way]:
-            known[way][name] = said(case, half)
-            print(name, known[way][name], flush=True)
-            FILE.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    (HERE / "AGAIN.md").write_text(markdown(known), encoding="utf-8")
+        if name not in verdicts:
+            verdicts[name] = said(case, half)
+            print(name, verdicts[name], flush=True)
+            FILE.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    (HERE / "AGAIN.md").write_text(markdown(stored["verdicts"]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import keras
 
 import keras_l4
-from benchmarks.diagnosis.program import CASES, Case
+from benchmarks.diagnosis.program import CASES, Case, code_fingerprint
 from benchmarks.diagnosis.table import PRESETS, Verdict, judge, markdown
 from keras_l4.callbacks import TrainingDiagnostics
 from keras_l4.events import Run
@@ -36,7 +36,8 @@ SETS = ("", "second_", "third_", "fourth_")
 MODULES = [f"benchmarks.diagnosis.{of}{kind}" for of in SETS for kind in ("faulty", "healthy")]
 TEXT = """# How good the rules are
 
-Made by `make diagnose` on {date}, Keras {keras} with {backend}, Python {python}, seed 0. The
+Made by `make diagnose` on {date}, Keras {keras} with {backend}, Python {python}, seed 0,
+code fingerprint {fingerprint}. The
 programs are those of `faulty.py` and `healthy.py`, and of `second_*.py`, `third_*.py` and `fourth_*.py`, each
 by another author. Found: a finding of severity warning or worse on a faulty program; right: one whose code is
 expected; false alarm: one on a healthy program. Precision is right by all findings of a code; recall
@@ -107,6 +108,7 @@ def heading() -> str:
         keras=keras.__version__,
         backend=f"{keras.backend.backend()} {version()}",
         python=platform.python_version(),
+        fingerprint=code_fingerprint(*MODULES),
     )
 
 

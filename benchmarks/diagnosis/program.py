@@ -1,4 +1,4 @@
-"""Programs that are broken in a known way, or healthy; `faulty.py` and `healthy.py` hold them."""
+"""Labelled training programs; `*faulty.py` and `*healthy.py` define them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import keras
 import numpy as np
 from sklearn import datasets
 
+from benchmarks.fingerprint import RECORDING, fingerprint
+
 Data = tuple[np.ndarray, np.ndarray]
 
-# XLA takes TensorFlow longer than these few steps; without it JAX would compile each operation.
+# On TensorFlow, XLA compilation takes longer than these few steps. JAX without it would compile
+# each operation separately.
 _UNCOMPILED = {"jit_compile": False} if keras.backend.backend() == "tensorflow" else {}
 
 
 @dataclass(frozen=True)
 class Program:
-    """A model that is compiled, and what `fit` gets."""
+    """A compiled model and the arguments of `fit`."""
 
     model: Any
     x: Any
@@ -38,10 +41,10 @@ class Case:
 
     Attributes:
         name: Unique.
-        codes: Findings of which one is right; none for a healthy program.
-        like: The code that a healthy program might be taken for.
-        make: Makes the program.
-        policy: The dtype policy under which it is made and trained.
+        codes: Codes that are right for this program; empty for a healthy program.
+        like: Code that a healthy program may be confused with.
+        make: Creates the program.
+        policy: Dtype policy of the program.
     """
 
     name: str
@@ -65,12 +68,12 @@ CASES: dict[str, Case] = {}
 
 
 def faulty(*codes: str, policy: str = "float32") -> Callable[[Callable[[], Program]], None]:
-    """Registers the function below as a program that is broken; the first code is the fault."""
+    """Registers the decorated function as a faulty program; the first code is the fault."""
     return _register(codes, "", policy)
 
 
 def healthy(like: str = "", policy: str = "float32") -> Callable[[Callable[[], Program]], None]:
-    """Registers the function below as a healthy program that might be taken for broken."""
+    """Registers the decorated function as a healthy program."""
     return _register((), like, policy)
 
 
@@ -84,29 +87,29 @@ def _register(codes: tuple[str, ...], like: str, policy: str) -> Any:
 
 
 def stack(shape: tuple[int, ...], *layers: Any, dtype: str | None = None) -> Any:
-    """A Sequential model."""
+    """Returns a Sequential model."""
     return keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
 
 
 def compiled(model: Any, optimizer: Any, loss: Any, *metrics: str, **options: Any) -> Any:
-    """The model, compiled without XLA."""
+    """Returns the model, compiled without XLA on TensorFlow."""
     options = _UNCOMPILED | options
     model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics), **options)
     return model
 
 
 def tower(depth: int, units: int, activation: Any, **options: Any) -> list[Any]:
-    """Equal dense layers."""
+    """Returns equal dense layers."""
     return [keras.layers.Dense(units, activation, **options) for _ in range(depth)]
 
 
 def classifies(model: Any, optimizer: Any, **options: Any) -> Any:
-    """The model, compiled to tell classes by their numbers."""
+    """Returns the model, compiled as a classifier of integer labels."""
     return compiled(model, optimizer, "sparse_categorical_crossentropy", "accuracy", **options)
 
 
 def decides(model: Any, optimizer: Any) -> Any:
-    """The model, compiled to answer yes or no."""
+    """Returns the model, compiled as a binary classifier."""
     return compiled(model, optimizer, "binary_crossentropy", "accuracy")
 
 
@@ -150,7 +153,7 @@ def rings(number: int = 800) -> Data:
 
 
 def surface(number: int = 1000, features: int = 6, noise: float = 0.1, scale: float = 1.0) -> Data:
-    """A smooth function of a few features, with noise."""
+    """Returns samples of a smooth function of a few features, with noise."""
     rng = np.random.default_rng(5)
     x = rng.normal(size=(number, features))
     y = np.sin(x[:, 0]) + 0.5 * x[:, 1] * x[:, 2] + x[:, 3] + noise * rng.normal(size=number)
@@ -158,14 +161,14 @@ def surface(number: int = 1000, features: int = 6, noise: float = 0.1, scale: fl
 
 
 def sequences(number: int = 800, length: int = 16) -> Data:
-    """Whether the first feature's sum over time is positive."""
+    """The target is 1 if the sum of the first feature over time is positive."""
     rng = np.random.default_rng(6)
     x = rng.normal(size=(number, length, 3)).astype("float32")
     return x, (x[:, :, 0].sum(axis=1) > 0).astype("float32")
 
 
 def tokens(number: int = 1200, length: int = 20, words: int = 3000) -> Data:
-    """Whether two of the first tenth of the words occur."""
+    """The target is 1 if two of the first tenth of the words occur."""
     rng = np.random.default_rng(7)
     x = rng.integers(0, words, (number, length))
     return x, ((x < words // 10).sum(axis=1) >= 2).astype("float32")
@@ -173,3 +176,9 @@ def tokens(number: int = 1200, length: int = 20, words: int = 3000) -> Data:
 
 def hot(y: np.ndarray) -> np.ndarray:
     return np.eye(int(y.max()) + 1, dtype="float32")[y]
+
+
+def code_fingerprint(*programs: str) -> str:
+    """Returns the fingerprint of the code that trains and judges the programs in these modules."""
+    judging = ("keras_l4.events", "keras_l4.rules", "benchmarks.diagnosis.table")
+    return fingerprint(*RECORDING, *judging, "benchmarks.diagnosis.program", *programs)

@@ -1,4 +1,4 @@
-"""What the rules say of all programs, and how often that is right."""
+"""Evaluates the rules on the labelled programs, and counts how often they are right."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.diagnosis.program import Case
 from keras_l4.events import Run
-from keras_l4.records.history import Record, record_of
-from keras_l4.records.selection import select
+from keras_l4.records.history import Record, build_record
+from keras_l4.records.selection import select_steps
 from keras_l4.rules import Finding, RuleEngine
 
 PRESETS = ("default", "autotrainer", "deepdiagnosis", "sagemaker")
@@ -18,13 +18,13 @@ PRESETS = ("default", "autotrainer", "deepdiagnosis", "sagemaker")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one preset says of one program.
+    """The findings of one preset for one program.
 
     Attributes:
         case: The program.
-        codes: Findings of severity warning or worse.
-        detected_at: First step at which a right one would have been found, or None.
-        num_steps: Steps of the run.
+        codes: Codes of the findings of severity warning or higher.
+        detected_at: First step after which a right code is found, or None.
+        num_steps: Number of steps of the run.
     """
 
     case: Case
@@ -46,7 +46,7 @@ class Verdict:
 
 
 def judge(case: Case, run: Run, preset: str) -> Verdict:
-    """The verdict at the end, and from when on it could have been known."""
+    """Returns the verdict at the end of a run, and the step at which it was first right."""
     codes = warned(run.record, preset)
     right = bool(set(codes) & set(case.codes))
     detected = _first_detection(case, run, preset) if right else None
@@ -54,12 +54,16 @@ def judge(case: Case, run: Run, preset: str) -> Verdict:
 
 
 def warned(record: Record, preset: str = "default") -> tuple[str, ...]:
-    """Codes of findings of severity warning or worse."""
+    """Returns the codes of the findings of severity warning or higher."""
     return tuple(dict.fromkeys(f.code for f in findings(record, preset) if f.rank > 0))
 
 
 def findings(record: Record, preset: str = "default") -> tuple[Finding, ...]:
-    """What a preset finds; a rule that raises is a failure here."""
+    """Returns the findings of a preset.
+
+    Raises:
+        AssertionError: A rule failed.
+    """
 
     def fail(code: str, error: Exception) -> None:
         raise AssertionError(f"rule {code} failed") from error
@@ -68,7 +72,7 @@ def findings(record: Record, preset: str = "default") -> tuple[Finding, ...]:
 
 
 def _first_detection(case: Case, run: Run, preset: str) -> int:
-    """The first of ten looks at which a right code was there, had the run ended then."""
+    """Evaluates the run at ten steps; returns the first one with a right code."""
     ends = np.unique(np.linspace(0, len(run.steps), 11)[1:].astype(int))
     for end in ends:
         step = int(run.steps[end - 1])
@@ -78,14 +82,14 @@ def _first_detection(case: Case, run: Run, preset: str) -> int:
 
 
 def _until(run: Run, step: int) -> Record:
-    """The record as it was after `step`."""
-    blocks = [select(block, block.steps <= step) for block in run.blocks]
-    notes = [note for note in run.notes if note.step <= step]
-    return record_of([*notes, *(block for block in blocks if len(block))])
+    """Returns the record as it was after `step`."""
+    blocks = [select_steps(block, block.steps <= step) for block in run.blocks]
+    notes = [note for note in run.annotations if note.step <= step]
+    return build_record([*notes, *(block for block in blocks if len(block))])
 
 
 def totals(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    """How many of each."""
+    """Counts programs and verdicts of each kind."""
     broken = [verdict for verdict in verdicts if verdict.case.codes]
     return {
         "faulty": len(broken),
@@ -97,7 +101,7 @@ def totals(verdicts: Sequence[Verdict]) -> dict[str, int]:
 
 
 def by_code(verdicts: Sequence[Verdict]) -> list[tuple[str, str, str, str]]:
-    """Per code: precision, recall, and median steps to detection of its own programs."""
+    """Returns code, precision, recall, and median steps to detection for each fault."""
     codes = dict.fromkeys(v.case.codes[0] for v in verdicts if v.case.codes)
     return [(code, *_row(code, verdicts)) for code in codes]
 
@@ -116,7 +120,7 @@ def _row(code: str, verdicts: Sequence[Verdict]) -> tuple[str, str, str]:
 
 
 def markdown(verdicts: dict[str, list[Verdict]]) -> str:
-    """The tables of all presets."""
+    """Returns the tables of all presets as Markdown."""
     head = "| rules | faulty | found | right | healthy | false alarms |\n|---|---|---|---|---|---|"
     rows = [
         f"| {preset} | {' | '.join(map(str, totals(found).values()))} |"

@@ -1,4 +1,4 @@
-"""Small models of every kind, on rows of six features; each has one target per output."""
+"""Small models of many kinds, for rows of six features; each output has one unit."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ def constrained() -> Any:
 
 
 def functional() -> Any:
-    one, other = keras.Input((FEATURES,)), keras.Input((FEATURES,))
-    both = layers.Concatenate()([layers.Dense(3)(one), layers.Dense(3, activation="tanh")(other)])
-    return keras.Model([one, other], [layers.Dense(1)(both), layers.Dense(1)(both)])
+    first, second = keras.Input((FEATURES,)), keras.Input((FEATURES,))
+    joined = layers.Concatenate()(
+        [layers.Dense(3)(first), layers.Dense(3, activation="tanh")(second)]
+    )
+    return keras.Model([first, second], [layers.Dense(1)(joined), layers.Dense(1)(joined)])
 
 
 class Subclassed(keras.Model):

@@ -1,4 +1,4 @@
-"""Gradients by the backend's own differentiation, with no optimizer and no recorder near."""
+"""Reference gradients, computed by the backend's autodiff without optimizer and recorder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from keras import ops, tree
 Gradients = list[np.ndarray]
 
 
-def gradients(model: Any) -> Callable[[Any, Any, float], Gradients]:
-    """A function of inputs, targets and loss scale: one float64 gradient per trainable variable.
+def gradient_function(model: Any) -> Callable[[Any, Any, float], Gradients]:
+    """Returns a function of inputs, targets and loss scale.
 
-    It leaves the model's state alone.
+    It computes one float64 gradient per trainable variable and does not change the model.
     """
     return _BACKENDS[keras.backend.backend()](model)
 
@@ -26,7 +26,7 @@ def _loss(targets: Any, outputs: Any, losses: Sequence[Any]) -> Any:
     return sum([*errors, *(ops.cast(loss, "float32") for loss in losses)])
 
 
-def _wide(gradient: Any, scale: float) -> np.ndarray:
+def _unscale(gradient: Any, scale: float) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(gradient), "float64") / scale
 
 
@@ -37,8 +37,8 @@ def _tensorflow(model: Any) -> Callable[..., Gradients]:
         with tf.GradientTape() as tape:
             outputs = model(tree.map_structure(tf.constant, x), training=True)
             loss = scale * _loss(y, outputs, model.losses)
-        found = tape.gradient(loss, model.trainable_variables)
-        return [_wide(tf.convert_to_tensor(g), scale) for g in found]
+        gradients = tape.gradient(loss, model.trainable_variables)
+        return [_unscale(tf.convert_to_tensor(g), scale) for g in gradients]
 
     return differentiate
 
@@ -46,18 +46,18 @@ def _tensorflow(model: Any) -> Callable[..., Gradients]:
 def _jax(model: Any) -> Callable[..., Gradients]:
     import jax
 
-    def scaled(trainable: Any, other: Any, x: Any, y: Any, scale: float) -> Any:
+    def scaled_loss(trainable: Any, other: Any, x: Any, y: Any, scale: float) -> Any:
         outputs, _, losses = model.stateless_call(
             trainable, other, x, training=True, return_losses=True
         )
         return scale * _loss(y, outputs, losses)
 
-    compiled = jax.jit(jax.grad(scaled))
+    compiled = jax.jit(jax.grad(scaled_loss))
 
     def differentiate(x: Any, y: Any, scale: float) -> Gradients:
         trainable = [v.value for v in model.trainable_variables]
         other = [v.value for v in model.non_trainable_variables]
-        return [_wide(g, scale) for g in compiled(trainable, other, x, y, scale)]
+        return [_unscale(g, scale) for g in compiled(trainable, other, x, y, scale)]
 
     return differentiate
 
@@ -69,7 +69,7 @@ def _torch(model: Any) -> Callable[..., Gradients]:
         inputs, targets = tree.map_structure(ops.convert_to_tensor, (x, y))
         loss = scale * _loss(targets, model(inputs, training=True), model.losses)
         variables = [v.value for v in model.trainable_variables]
-        return [_wide(g, scale) for g in torch.autograd.grad(loss, variables)]
+        return [_unscale(g, scale) for g in torch.autograd.grad(loss, variables)]
 
     return differentiate
 

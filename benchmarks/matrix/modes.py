@@ -1,4 +1,4 @@
-"""The ways of training: each a model, an optimizer's options, and how it is compiled and run."""
+"""The modes: each is a model, options of the optimizer, and a way to compile and train."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from typing import Any
 import keras
 
 from benchmarks.matrix import architectures
-from benchmarks.matrix.trainers import by_batch, by_fit, by_loop
+from benchmarks.matrix.trainers import train_by_fit, train_in_loop, train_on_batches
 
 _BACKEND = keras.backend.backend()
 _GRAPH = {"run_eagerly": False, "jit_compile": False}
-# Tracing costs TensorFlow more than a few eager steps, and most modes are not about it.
+# On TensorFlow, tracing takes longer than a few eager steps, and most modes do not depend on it.
 _EAGER = {"run_eagerly": _BACKEND == "tensorflow"}
 
 
 @dataclass(frozen=True)
 class Mode:
-    """One row of the matrix.
+    """A row of the matrix.
 
     Attributes:
-        says: The row, in the words of the README.
-        architecture: Makes the model.
-        options: Those of the optimizer.
-        wrap: Applied to the optimizer.
-        compiled: Arguments of `compile`.
-        policy: dtype policy.
-        overflow_at: The batch whose inputs float16 does not hold.
-        callbacks: Makes those that stand beside ours.
-        train: How the model is trained.
-        num_batches: In each of two epochs.
-        num_outputs: Of the model, and as many inputs.
-        rtol: Tolerance of gradient norms, where the arithmetic is not float32's.
-        slow_on: Backends on which a cell takes a minute, so that it is done for a few optimizers
-            only, and by `make matrix` only.
+        label: Name of the row in the README.
+        architecture: Creates the model.
+        options: Arguments of the optimizer. A callable learning rate is called to create it.
+        wrap: Wraps the optimizer.
+        compile_options: Arguments of `compile`.
+        policy: The dtype policy.
+        overflow_at: Batch whose inputs overflow float16, or None.
+        callbacks: Creates the other callbacks of `fit`.
+        train: Trains the model, see `trainers.py`.
+        num_batches: Batches in each of the two epochs.
+        num_outputs: Number of outputs of the model, and of its inputs.
+        rtol: Relative tolerance of the gradient norms, which depends on the dtype.
+        slow_on: Backends on which a cell takes a minute. There, only a few optimizers are trained,
+            and the tests leave the mode out.
     """
 
-    says: str
+    label: str
     architecture: Callable[[], Any] = architectures.mlp
     options: Mapping[str, Any] = field(default_factory=dict)
     wrap: Callable[[Any], Any] = lambda optimizer: optimizer
-    compiled: Mapping[str, Any] = field(default_factory=lambda: _EAGER)
+    compile_options: Mapping[str, Any] = field(default_factory=lambda: _EAGER)
     policy: str = "float32"
     overflow_at: int | None = None
     callbacks: Callable[[], Sequence[Any]] = list
-    train: Callable[..., Any] = by_fit
+    train: Callable[..., Any] = train_by_fit
     num_batches: int = 5
     num_outputs: int = 1
     rtol: float = 1e-5
@@ -54,49 +54,49 @@ class Mode:
 
     @property
     def steps_per_execution(self) -> int:
-        return int(self.compiled.get("steps_per_execution", 1))
+        return int(self.compile_options.get("steps_per_execution", 1))
 
 
-def _executions(steps: int) -> Mode:
+def _with_steps_per_execution(steps: int) -> Mode:
     return Mode(
         f"`steps_per_execution={steps}`",
-        # JAX would compile each operation of each step by itself.
-        compiled=_GRAPH | {"jit_compile": _BACKEND == "jax", "steps_per_execution": steps},
+        # Without jit, JAX would compile each operation of each step on its own.
+        compile_options=_GRAPH | {"jit_compile": _BACKEND == "jax", "steps_per_execution": steps},
         num_batches=9,
     )
 
 
-def _scaled(optimizer: Any) -> Any:
+def _with_loss_scale(optimizer: Any) -> Any:
     return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**8)
 
 
-def _halving(epoch: int, rate: float) -> float:
-    return rate / 2
+def _half_of(epoch: int, learning_rate: float) -> float:
+    return learning_rate / 2
 
 
-def _scheduler() -> Sequence[Any]:
-    return [keras.callbacks.LearningRateScheduler(_halving)]
+def _scheduler_callback() -> Sequence[Any]:
+    return [keras.callbacks.LearningRateScheduler(_half_of)]
 
 
-def _plateau() -> Sequence[Any]:
+def _plateau_callback() -> Sequence[Any]:
     return [keras.callbacks.ReduceLROnPlateau("loss", patience=0, min_delta=1e3)]
 
 
-def _decay() -> Any:
+def _decay_schedule() -> Any:
     return keras.optimizers.schedules.ExponentialDecay(0.01, decay_steps=2, decay_rate=0.7)
 
 
-def _callable() -> float:
+def _constant_rate() -> float:
     return 0.005
 
 
 MODES = {
-    "graph": Mode("graph, without XLA", compiled=_GRAPH),
-    "jit": Mode("`jit_compile=True`", compiled={"jit_compile": True}, slow_on=("torch",)),
-    "eager": Mode("`run_eagerly=True`", compiled={"run_eagerly": True}, slow_on=("jax",)),
-    "execution-2": _executions(2),
-    "execution-7": _executions(7),
-    "execution-32": _executions(32),
+    "graph": Mode("graph, without XLA", compile_options=_GRAPH),
+    "jit": Mode("`jit_compile=True`", compile_options={"jit_compile": True}, slow_on=("torch",)),
+    "eager": Mode("`run_eagerly=True`", compile_options={"run_eagerly": True}, slow_on=("jax",)),
+    "execution-2": _with_steps_per_execution(2),
+    "execution-7": _with_steps_per_execution(7),
+    "execution-32": _with_steps_per_execution(32),
     "accumulation": Mode(
         "`gradient_accumulation_steps`", options={"gradient_accumulation_steps": 3}
     ),
@@ -116,7 +116,7 @@ MODES = {
     ),
     "loss_scale": Mode(
         "`LossScaleOptimizer`, an overflow",
-        wrap=_scaled,
+        wrap=_with_loss_scale,
         policy="mixed_float16",
         overflow_at=4,
         rtol=2e-2,
@@ -124,10 +124,10 @@ MODES = {
     "loss_scale_factor": Mode("`loss_scale_factor`", options={"loss_scale_factor": 64.0}),
     "mixed_bfloat16": Mode("`mixed_bfloat16`", policy="mixed_bfloat16", rtol=5e-2),
     "float64": Mode("`float64`", policy="float64"),
-    "schedule": Mode("a learning-rate schedule", options={"learning_rate": _decay}),
-    "scheduler": Mode("`LearningRateScheduler`", callbacks=_scheduler),
-    "plateau": Mode("`ReduceLROnPlateau`", callbacks=_plateau),
-    "callable": Mode("a callable learning rate", options={"learning_rate": lambda: _callable}),
+    "schedule": Mode("a learning-rate schedule", options={"learning_rate": _decay_schedule}),
+    "scheduler": Mode("`LearningRateScheduler`", callbacks=_scheduler_callback),
+    "plateau": Mode("`ReduceLROnPlateau`", callbacks=_plateau_callback),
+    "callable": Mode("a callable learning rate", options={"learning_rate": lambda: _constant_rate}),
     "functional": Mode("several inputs and outputs", architectures.functional, num_outputs=2),
     "subclassed": Mode("subclassed, built by its first batch", architectures.subclassed),
     "nested": Mode("nested models, a shared layer", architectures.nested),
@@ -137,6 +137,6 @@ MODES = {
     "regularized": Mode("convolution, BatchNormalization, Dropout", architectures.regularized),
     "add_loss": Mode("`add_loss`, regularizers", architectures.with_losses),
     "train_step": Mode("custom `train_step`", architectures.custom_step),
-    "loop": Mode("a loop without `fit`, in `watch`", train=by_loop),
-    "train_on_batch": Mode("`train_on_batch`, in `watch`", train=by_batch),
+    "loop": Mode("a loop without `fit`, in `watch`", train=train_in_loop),
+    "train_on_batch": Mode("`train_on_batch`, in `watch`", train=train_on_batches),
 }

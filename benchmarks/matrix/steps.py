@@ -1,4 +1,4 @@
-"""Train steps that users write themselves, as the guides of each backend do."""
+"""Custom train steps, written as in the Keras guide of each backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All pictures, and one page that shows them.
+"""Draws all pictures, and writes a page that shows them.
 
 KERAS_BACKEND=torch python examples/gallery
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 from importlib import import_module
 
-from tools import OUTPUT, publish
+from tools import OUTPUT, save_picture
 
 PICTURES = (
     "learning_rates",
@@ -32,7 +32,7 @@ figure {{ margin: 3em 0; }}
 img {{ width: 100%; }}
 </style>
 <h1>Pictures of training</h1>
-<p>All computed with keras_l4: its surfaces, optimizers, callbacks and measures of curvature.</p>
+<p>All pictures are computed with keras_l4: its test surfaces, optimizers, callbacks and curvature tools.</p>
 {figures}
 </html>
 """
@@ -42,16 +42,16 @@ FIGURE = """<figure>
 </figure>"""
 
 
-def publish_one(name: str) -> str:
+def add_picture(name: str) -> str:
     picture = import_module(name)
-    path = publish(name, picture.__doc__, picture.draw(picture.measure()))
+    path = save_picture(name, picture.__doc__, picture.draw(picture.measure()))
     lines = [escape(line) for line in picture.__doc__.splitlines()]
     return FIGURE.format(file=path.name, title=lines[0], caption="<br>\n".join(lines))
 
 
 def main() -> None:
     page = OUTPUT / "index.html"
-    page.write_text(PAGE.format(figures="\n".join(map(publish_one, PICTURES))), encoding="utf-8")
+    page.write_text(PAGE.format(figures="\n".join(map(add_picture, PICTURES))), encoding="utf-8")
     print(f"Page: {page}")
 
 

@@ -1,6 +1,6 @@
-"""Adagrad adds up all squared gradients: a steep start takes its rate away for good.
-From Rosenbrock's steep wall into its ravine; `EffectiveLearningRates` recorded each step's rate.
-If the rate dies while the loss is high, take RMSprop or Adam, which forget, or a larger rate.
+"""Adagrad sums all squared gradients: after a steep start its learning rate stays small forever.
+From Rosenbrock's steep wall into its ravine; `EffectiveLearningRates` recorded the rate of each step.
+If the rate vanishes while the loss is high, use RMSprop or Adam, which average, or a larger rate.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 from matplotlib.figure import Figure
-from tools import BLUE, RED, heights, publish, recorded, walk
+from tools import BLUE, RED, losses_at, save_picture, train_on, values_by_step
 
 from keras_l4 import optimizers, surfaces
 from keras_l4.callbacks import EffectiveLearningRates
@@ -20,31 +20,33 @@ STYLES = {"Adagrad": {"color": BLUE}, "RMSprop": {"color": RED, "linestyle": "--
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     rates: np.ndarray
     losses: np.ndarray
 
 
-def run(optimizer: keras.optimizers.Optimizer) -> Measured:
+def run(optimizer: keras.optimizers.Optimizer) -> Measurement:
     callback = EffectiveLearningRates(hooks=[(blocks := []).append], verbose=0)
-    points = walk(RAVINE, RAVINE.model(optimizer, START), NUM_STEPS, [callback])
-    return Measured(recorded(blocks, "effective_learning_rate")[:, 0], heights(RAVINE, points))
+    points = train_on(RAVINE, RAVINE.model(optimizer, START), NUM_STEPS, [callback])
+    return Measurement(
+        values_by_step(blocks, "effective_learning_rate")[:, 0], losses_at(RAVINE, points)
+    )
 
 
-def measure() -> dict[str, Measured]:
+def measure() -> dict[str, Measurement]:
     return {
         "Adagrad": run(optimizers.Adagrad(0.1, initial_accumulator_value=0.0)),
         "RMSprop": run(optimizers.RMSprop(0.01)),
     }
 
 
-def draw(measured: dict[str, Measured]) -> Figure:
+def draw(measured: dict[str, Measurement]) -> Figure:
     figure = Figure(figsize=(9, 3.6))
     rates, losses = figure.subplots(1, 2)
-    for name, found in measured.items():
-        style = STYLES[name] | {"label": f"{name}, last loss {found.losses[-1]:.2g}"}
-        rates.semilogy(range(1, NUM_STEPS + 1), found.rates, **style)
-        losses.semilogy(found.losses, **style)
+    for name, measurement in measured.items():
+        style = STYLES[name] | {"label": f"{name}, final loss {measurement.losses[-1]:.2g}"}
+        rates.semilogy(range(1, NUM_STEPS + 1), measurement.rates, **style)
+        losses.semilogy(measurement.losses, **style)
     title = "effective learning rate"
     rates.set(title=title, xlabel="step", ylabel="weight per unit of gradient")
     losses.set(title="loss by step", xlabel="step", ylabel="loss")
@@ -53,4 +55,4 @@ def draw(measured: dict[str, Measured]) -> Figure:
 
 
 if __name__ == "__main__":
-    publish(__file__, __doc__, draw(measure()))
+    save_picture(__file__, __doc__, draw(measure()))

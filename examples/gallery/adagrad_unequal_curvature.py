@@ -1,13 +1,13 @@
-"""Curvatures of 100 and 1: SGD's one rate must suit the steep axis, Adagrad has a rate for each.
-Forty steps each on κ = 100; SGD at 2/(λmax + λmin), its best rate, both λ from `spectrum`.
-Where `spectrum` says ill-conditioned, take a method with a rate per weight, or scale the inputs.
+"""Curvatures of 100 and 1: SGD has one rate, limited by the steep axis; Adagrad has one per weight.
+Forty steps each with κ = 100; SGD uses its best rate 2/(λmax + λmin), with both λ from `spectrum`.
+If `spectrum` reports an ill-conditioned Hessian, use a rate per weight, or normalize the inputs.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from tools import BLUE, RED, draw_map, heights, publish, walk
+from tools import BLUE, RED, draw_map, losses_at, save_picture, train_on
 
 from keras_l4 import optimizers, surfaces
 from keras_l4.curvature import spectrum
@@ -17,23 +17,23 @@ STYLES = {"SGD": {"color": RED, "marker": "^"}, "Adagrad": {"color": BLUE, "mark
 
 
 def measure() -> dict[str, np.ndarray]:
-    found = spectrum(BOWL.model("sgd", START), *BOWL.data())
-    best = 2 / (found.largest + found.smallest)
-    racers = {"SGD": optimizers.SGD(best), "Adagrad": optimizers.Adagrad(0.8)}
+    eigenvalues = spectrum(BOWL.model("sgd", START), *BOWL.data())
+    best_rate = 2 / (eigenvalues.largest + eigenvalues.smallest)
+    cases = {"SGD": optimizers.SGD(best_rate), "Adagrad": optimizers.Adagrad(0.8)}
     return {
-        name: walk(BOWL, BOWL.model(optimizer, START), NUM_STEPS)
-        for name, optimizer in racers.items()
+        name: train_on(BOWL, BOWL.model(optimizer, START), NUM_STEPS)
+        for name, optimizer in cases.items()
     }
 
 
-def draw(walks: dict[str, np.ndarray]) -> Figure:
+def draw(paths_by_name: dict[str, np.ndarray]) -> Figure:
     figure = Figure(figsize=(9, 3.8))
     paths, losses = figure.subplots(1, 2)
     draw_map(paths, BOWL, (-1.4, 1.4), (-0.4, 1.7))
-    for name, points in walks.items():
+    for name, points in paths_by_name.items():
         style = STYLES[name] | {"markersize": 3.5, "linewidth": 1.2, "label": name}
         paths.plot(*points.T, **style)
-        losses.semilogy(heights(BOWL, points), **style)
+        losses.semilogy(losses_at(BOWL, points), **style)
     paths.set_title("path of the weights; x is the steep axis")
     losses.set(title="loss by step", xlabel="step", ylabel="loss")
     losses.legend()
@@ -41,4 +41,4 @@ def draw(walks: dict[str, np.ndarray]) -> Figure:
 
 
 if __name__ == "__main__":
-    publish(__file__, __doc__, draw(measure()))
+    save_picture(__file__, __doc__, draw(measure()))

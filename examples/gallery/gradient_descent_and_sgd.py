@@ -1,6 +1,6 @@
-"""Gradient descent walks straight to the minimum, SGD staggers there on a fortieth of the examples.
-A linear model of two weights, 80 steps each with all 160 examples or with 4; loss by `surface`.
-Use small batches while far away; near the minimum lower the rate, or the noise keeps you off it.
+"""Gradient descent goes straight to the minimum; SGD gets near it with a fortieth of the examples.
+A linear model of two weights, 80 steps with all 160 examples or with batches of 4; loss by `surface`.
+Use small batches far from the minimum; near it lower the learning rate, or noise dominates.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 from matplotlib.figure import Figure
-from tools import BLUE, RED, Trail, publish
+from tools import BLUE, RED, WeightHistory, save_picture
 
 from keras_l4 import optimizers
 from keras_l4.curvature import Slice, surface
@@ -31,12 +31,12 @@ def linear_model() -> keras.Model:
     return model
 
 
-def trail(batch_size: int) -> list[list[np.ndarray]]:
-    model, way = linear_model(), Trail()
+def weight_trajectory(batch_size: int) -> list[list[np.ndarray]]:
+    model, history = linear_model(), WeightHistory()
     model.set_weights([START])
     epochs = NUM_STEPS * batch_size // NUM_EXAMPLES
-    model.fit(X, Y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[way])
-    return [[point] for point in way.points]
+    model.fit(X, Y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[history])
+    return [[point] for point in history.points]
 
 
 def measure() -> dict[str, Slice]:
@@ -44,24 +44,26 @@ def measure() -> dict[str, Slice]:
     model.set_weights([np.linalg.lstsq(X, Y)[0]])
     options = {"directions": "hessian", "span": 3.6, "num_points": 19}
     return {
-        name: surface(model, X, Y, trajectory=trail(batch_size), **options)
+        name: surface(model, X, Y, trajectory=weight_trajectory(batch_size), **options)
         for name, (batch_size, _) in CASES.items()
     }
 
 
-def draw(cuts: dict[str, Slice]) -> Figure:
+def draw(slices: dict[str, Slice]) -> Figure:
     figure = Figure(figsize=(9, 4))
     paths, losses = figure.subplots(1, 2)
-    first = next(iter(cuts.values()))
-    paths.contourf(first.steps, first.steps, np.log1p(first.loss.T), 20, cmap="Greys", alpha=0.45)
-    for name, cut in cuts.items():
+    first = next(iter(slices.values()))
+    paths.contourf(
+        first.multiples, first.multiples, np.log1p(first.loss.T), 20, cmap="Greys", alpha=0.45
+    )
+    for name, surface_slice in slices.items():
         batch_size, style = CASES[name]
         style = style | {"markersize": 3, "linewidth": 1.2, "label": name}
-        paths.plot(*cut.path.T, **style)
+        paths.plot(*surface_slice.path.T, **style)
         examples = batch_size * np.arange(1, NUM_STEPS + 1)
-        losses.loglog(examples, cut.path_loss[1:] - cut.loss.min(), **style)
+        losses.loglog(examples, surface_slice.path_loss[1:] - surface_slice.loss.min(), **style)
     paths.plot(0, 0, "*", color="white", markersize=15, markeredgecolor="k", zorder=9)
-    paths.set(title="from above; the star is the minimum", xlabel="weights along v_max")
+    paths.set(title="path of the weights; the star is the minimum", xlabel="weights along v_max")
     paths.set(ylabel="weights along v_min")
     losses.set(title="loss of all data", xlabel="examples seen", ylabel="loss above the minimum")
     losses.legend()
@@ -69,4 +71,4 @@ def draw(cuts: dict[str, Slice]) -> Figure:
 
 
 if __name__ == "__main__":
-    publish(__file__, __doc__, draw(measure()))
+    save_picture(__file__, __doc__, draw(measure()))

@@ -1,6 +1,6 @@
-"""Gradients by depth: small initial weights let them vanish, large ones explode (relu: everywhere).
-Norms that `GradientNorms` recorded in the first step of twenty Dense layers of 32 on digits.
-Glorot for sigmoid and tanh, He for relu; sigmoid loses its gradient all the same: avoid it here.
+"""Gradients by depth: they vanish with small initial weights and explode with large ones.
+Norms recorded by `GradientNorms` at the first step of twenty Dense layers of 32 units, on digits.
+Use Glorot for tanh and He for relu; with sigmoid the gradient vanishes with any initialization.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
-from tools import BLUE, GREEN, RED, publish, recorded
+from tools import BLUE, GREEN, RED, save_picture, values_by_step
 
 import keras_l4
 
@@ -23,7 +23,7 @@ GOOD = {
 CASES = {"σ = 0.05": (BLUE, "v"), "good": (GREEN, "o"), "σ = 0.6": (RED, "^")}
 
 
-def layer(activation: str, case: str, seed: int) -> keras.layers.Layer:
+def hidden_layer(activation: str, case: str, seed: int) -> keras.layers.Layer:
     if case == "good":
         initializer = GOOD[activation](seed)
     else:
@@ -33,22 +33,22 @@ def layer(activation: str, case: str, seed: int) -> keras.layers.Layer:
 
 
 def deep_model(activation: str, case: str) -> keras.Model:
-    hidden = [layer(activation, case, seed) for seed in range(DEPTH - 1)]
+    hidden = [hidden_layer(activation, case, seed) for seed in range(DEPTH - 1)]
     output = keras.layers.Dense(10, kernel_initializer=keras.initializers.GlorotNormal(DEPTH))
     model = keras.Sequential([keras.Input((64,)), *hidden, output])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # One step is not worth a compilation.
+    # Compiling would take longer than the single step.
     model.compile(keras_l4.optimizers.SGD(1e-3), loss, run_eagerly=True)
     return model
 
 
 def gradient_norms(activation: str, case: str) -> np.ndarray:
-    """One number per layer, the layer next to the data first."""
+    """Returns the gradient norm of each layer, from input to output."""
     x, y = (part[:NUM_EXAMPLES] for part in load_digits(return_X_y=True))
     norms = keras_l4.callbacks.GradientNorms(hooks=[(blocks := []).append], verbose=0)
     model = deep_model(activation, case)
     model.fit(x / 8 - 1, y, batch_size=NUM_EXAMPLES, verbose=0, callbacks=[norms])
-    return recorded(blocks, "gradient_norm")[0]
+    return values_by_step(blocks, "gradient_norm")[0]
 
 
 def measure() -> dict[str, dict[str, np.ndarray]]:
@@ -69,11 +69,9 @@ def draw_cases(panel: Axes, activation: str, cases: dict[str, np.ndarray]) -> No
         color, marker = CASES[case]
         label = GOOD[activation].__name__ if case == "good" else f"normal, {case}"
         panel.semilogy(range(1, DEPTH + 1), norms, color=color, marker=marker, ms=4, label=label)
-    panel.set(
-        title=activation, xlabel="layer, 1 is next to the data", xticks=range(0, DEPTH + 1, 5)
-    )
+    panel.set(title=activation, xlabel="layer, from the input", xticks=range(0, DEPTH + 1, 5))
     panel.legend(title="initial weights")
 
 
 if __name__ == "__main__":
-    publish(__file__, __doc__, draw(measure()))
+    save_picture(__file__, __doc__, draw(measure()))

@@ -1,6 +1,6 @@
-"""A learning rate that is too low crawls, a good one arrives, one above 2/λmax leaves the bowl.
+"""Training is slow with a low learning rate, converges with a good one and diverges above 2/λmax.
 SGD on a quadratic with curvatures 10 and 1; `stability` measured λmax and the largest stable rate.
-Measure 2/λmax with `keras_l4.curvature.stability` and stay below; begin at half of it.
+Measure 2/λmax with `keras_l4.curvature.stability`, stay below it, and start with half of it.
 """
 
 from __future__ import annotations
@@ -10,48 +10,48 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from tools import BLUE, GREEN, RED, draw_map, heights, publish, walk
+from tools import BLUE, GREEN, RED, draw_map, losses_at, save_picture, train_on
 
 from keras_l4 import optimizers, surfaces
 from keras_l4.curvature import stability
 
 BOWL = surfaces.quadratic(condition_number=10.0)
 START, NUM_STEPS = (1.0, 1.5), 25
-# Shares of the largest stable rate, with colour and marker.
+# Fraction of the largest stable rate, color and marker.
 CASES = {"too low": (0.04, BLUE, "o"), "good": (0.9, GREEN, "s"), "too high": (1.04, RED, "^")}
-SHARES = np.array([0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1.0, 1.04, 1.1])
+FRACTIONS = np.array([0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95, 1.0, 1.04, 1.1])
 
 
 @dataclass(frozen=True)
-class Measured:
-    limit: float
-    walks: dict[str, np.ndarray]
-    last_heights: np.ndarray
+class Measurement:
+    largest_stable_rate: float
+    paths: dict[str, np.ndarray]
+    final_losses: np.ndarray
 
 
-def measure() -> Measured:
+def measure() -> Measurement:
     model = BOWL.model(optimizers.SGD(0.01), START)
-    limit = stability(model, *BOWL.data()).largest_stable_learning_rate
+    largest_stable_rate = stability(model, *BOWL.data()).largest_stable_learning_rate
 
-    def walk_at(share: float) -> np.ndarray:
-        model.optimizer.learning_rate = share * limit
+    def path_at(fraction: float) -> np.ndarray:
+        model.optimizer.learning_rate = fraction * largest_stable_rate
         model.set_weights([np.array(START)])
-        return walk(BOWL, model, NUM_STEPS)
+        return train_on(BOWL, model, NUM_STEPS)
 
-    walks = {name: walk_at(share) for name, (share, *_) in CASES.items()}
-    last = np.array([walk_at(share)[-1] for share in SHARES])
-    return Measured(limit, walks, heights(BOWL, last))
+    paths = {name: path_at(fraction) for name, (fraction, *_) in CASES.items()}
+    final_points = np.array([path_at(fraction)[-1] for fraction in FRACTIONS])
+    return Measurement(largest_stable_rate, paths, losses_at(BOWL, final_points))
 
 
-def draw(measured: Measured) -> Figure:
+def draw(measured: Measurement) -> Figure:
     figure = Figure(figsize=(9, 3.4))
     paths, losses, rates = figure.subplots(1, 3)
     draw_map(paths, BOWL, (-2.2, 2.2), (-0.6, 2.2))
-    for name, (share, color, marker) in CASES.items():
-        label = f"{name}: {share * measured.limit:.3g}"
+    for name, (fraction, color, marker) in CASES.items():
+        label = f"{name}: {fraction * measured.largest_stable_rate:.3g}"
         style = {"color": color, "marker": marker, "markersize": 3, "linewidth": 1.2}
-        paths.plot(*measured.walks[name].T, **style)
-        losses.semilogy(heights(BOWL, measured.walks[name]), label=label, **style)
+        paths.plot(*measured.paths[name].T, **style)
+        losses.semilogy(losses_at(BOWL, measured.paths[name]), label=label, **style)
     paths.set_title("path of the weights")
     losses.set(title="loss by step", xlabel="step", ylabel="loss")
     losses.legend(title="learning rate", loc="lower left")
@@ -59,10 +59,16 @@ def draw(measured: Measured) -> Figure:
     return figure
 
 
-def draw_rates(panel: Axes, measured: Measured) -> None:
-    panel.loglog(SHARES * measured.limit, measured.last_heights, "o-", color="k", markersize=4)
-    label = f"2/λmax = {measured.limit:.3g}"
-    panel.axvline(measured.limit, color=RED, linestyle="--", label=label)
+def draw_rates(panel: Axes, measured: Measurement) -> None:
+    panel.loglog(
+        FRACTIONS * measured.largest_stable_rate,
+        measured.final_losses,
+        "o-",
+        color="k",
+        markersize=4,
+    )
+    label = f"2/λmax = {measured.largest_stable_rate:.3g}"
+    panel.axvline(measured.largest_stable_rate, color=RED, linestyle="--", label=label)
     panel.axhline(BOWL.value(*START), color="grey", linestyle=":", label="loss at the start")
     title = f"loss after {NUM_STEPS} steps"
     panel.set(title=title, xlabel="learning rate", ylabel="loss")
@@ -70,4 +76,4 @@ def draw_rates(panel: Axes, measured: Measured) -> None:
 
 
 if __name__ == "__main__":
-    publish(__file__, __doc__, draw(measure()))
+    save_picture(__file__, __doc__, draw(measure()))

@@ -1,4 +1,4 @@
-"""Budget: a share of the training time that measurements may take."""
+"""Budget: the fraction of the training time that measurements may take."""
 
 from __future__ import annotations
 
@@ -9,51 +9,56 @@ from types import NoneType
 
 
 class Budget:
-    """Counts what is spent on measurements.
+    """Keeps account of the time that measurements take.
+
+    Attributes:
+        spent_seconds: Seconds of measurements so far.
 
     Args:
-        share: Of the time that training itself takes; None for no limit.
+        fraction: The largest allowed ratio of measuring to training time; None for no limit.
 
     Raises:
-        TypeError: `share` is no number.
-        ValueError: `share` is no share.
+        TypeError: `fraction` is not a number.
+        ValueError: `fraction` is not above 0 and up to 1.
     """
 
-    def __init__(self, share: float | None) -> None:
-        if isinstance(share, bool) or not isinstance(share, (int, float, NoneType)):
-            raise TypeError(f"budget={share!r}: expected a number such as 0.05, or None.")
-        if share is not None and not 0 < share <= 1:
+    def __init__(self, fraction: float | None) -> None:
+        if isinstance(fraction, bool) or not isinstance(fraction, (int, float, NoneType)):
+            raise TypeError(f"budget={fraction!r}: expected a number such as 0.05, or None.")
+        if fraction is not None and not 0 < fraction <= 1:
             raise ValueError(
-                f"budget={share!r}: expected a share of the training time, above 0 and up to 1, "
-                "such as 0.05, or None for no limit."
+                f"budget={fraction!r}: expected a fraction of the training time, above 0 and up to "
+                "1, such as 0.05, or None for no limit."
             )
-        self._share = share
+        self._fraction = fraction
         self.begin()
 
     def begin(self) -> None:
-        """Training begins."""
-        self._began = time.monotonic()
-        self.spent = 0.0
+        """Resets the account at the beginning of a training."""
+        self._start_time = time.monotonic()
+        self.spent_seconds = 0.0
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is a limit."""
-        return self._share is not None
+        """True if there is a limit."""
+        return self._fraction is not None
 
     @property
-    def trained(self) -> float:
-        """Seconds of training so far, measurements left out."""
-        return time.monotonic() - self._began - self.spent
+    def training_seconds(self) -> float:
+        """Seconds of training so far, without the measurements."""
+        return time.monotonic() - self._start_time - self.spent_seconds
 
-    def affords(self, seconds: float) -> bool:
-        """Whether so much more stays within the share of the training so far."""
-        return self._share is None or self.spent + seconds <= self._share * self.trained
+    def can_afford(self, seconds: float) -> bool:
+        """Returns True if a measurement of that duration stays within the limit."""
+        if self._fraction is None:
+            return True
+        return self.spent_seconds + seconds <= self._fraction * self.training_seconds
 
     @contextlib.contextmanager
-    def spending(self) -> Iterator[None]:
-        """What is done inside is paid from it."""
+    def spend(self) -> Iterator[None]:
+        """Charges the time that the block takes."""
         begin = time.monotonic()
         try:
             yield
         finally:
-            self.spent += time.monotonic() - begin
+            self.spent_seconds += time.monotonic() - begin

@@ -1,25 +1,44 @@
-"""GradientNorms: what every layer's gradient and update did."""
+"""GradientNorms: gradients and updates of every layer."""
 
 from __future__ import annotations
 
-import os
-from typing import Unpack
+from collections.abc import Sequence
+from typing import Any
 
 from keras_l4.callbacks.base import RecordingCallback
-from keras_l4.observers.gradient_norm import MeanGradientNorm
-from keras_l4.session.options import CommonArguments
+from keras_l4.observers import MeanGradientNorm
+from keras_l4.records.block import By
+from keras_l4.session.options import Hook, StrPath
 
 
 class GradientNorms(RecordingCallback):
     """Records the gradient norm of every layer at every step.
 
-    And on every `every`-th step the norms of weights and updates, their ratio, the largest
-    gradient, the shares of zeros and subnormals, and what clipping leaves. `gradient_norm` (over
-    all layers, mean over the epoch's finite steps) joins the `logs` of the epoch.
+    At sampled steps it also records the norms of weights and updates, their ratio, the largest
+    gradient, the fractions of zeros and subnormals, and the effect of clipping. It adds
+    `gradient_norm` (over all layers, averaged over the finite steps) to the `logs` of each epoch.
 
     Args:
-        log_dir: Event files go to `<log_dir>/diagnostics`; None writes none.
-        **options: Those of `TrainingDiagnostics`.
+        log_dir: Directory of the run. Event files go to `<log_dir>/diagnostics`; None writes none.
+        every: Number of steps between two sampled steps, at which the costlier quantities are
+            recorded, too. Suspicious steps are always sampled.
+        flush_every: Maximum number of steps between two read-outs of the device, which also
+            happen after five seconds and at the end of an epoch. None means 64, or up to 1024
+            for a small model.
+        update_freq: Number of steps between two points of a scalar in TensorBoard.
+        include: Regular expression; only variables whose path it matches are recorded.
+        exclude: Regular expression; variables whose path it matches are not recorded.
+        by: Whether TensorBoard shows one scalar per `"layer"` or per `"variable"`.
+        optimizer: Optimizer to record, if the model has several. None means `model.optimizer`.
+        hooks: Callables that receive every `StepBlock`, for custom logging.
+        histogram_freq: Number of epochs between two histograms of gradients and weights; 0
+            writes none.
+        look_at_data: Whether findings may use a small sample of the arrays that `fit` was given,
+            and the model's predictions for it.
+        verbose: 0 prints nothing. Warnings and errors are not affected.
+
+    Raises:
+        TypeError, ValueError, NotADirectoryError, PermissionError: An argument is invalid.
 
     Example:
 
@@ -39,7 +58,32 @@ class GradientNorms(RecordingCallback):
 
     def __init__(
         self,
-        log_dir: str | os.PathLike[str] | None = None,
-        **options: Unpack[CommonArguments],
+        log_dir: StrPath | None = None,
+        *,
+        every: int = 10,
+        flush_every: int | None = None,
+        update_freq: int = 50,
+        include: str | None = None,
+        exclude: str | None = None,
+        by: By = "layer",
+        optimizer: Any = None,
+        hooks: Sequence[Hook] = (),
+        histogram_freq: int = 0,
+        look_at_data: bool = True,
+        verbose: int = 1,
     ) -> None:
-        super().__init__(log_dir, [MeanGradientNorm()], **options)
+        super().__init__(
+            log_dir,
+            [MeanGradientNorm()],
+            every=every,
+            flush_every=flush_every,
+            update_freq=update_freq,
+            include=include,
+            exclude=exclude,
+            by=by,
+            optimizer=optimizer,
+            hooks=hooks,
+            histogram_freq=histogram_freq,
+            look_at_data=look_at_data,
+            verbose=verbose,
+        )

@@ -1,16 +1,16 @@
-"""Filters: which elements of a weight make one unit of a layer."""
+"""Filters: the elements of a weight that belong to one unit of a layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 from keras_l4 import keras_internals
 
-Axes = tuple[int, ...]
+Axes: TypeAlias = tuple[int, ...]
 
 _TINY = np.finfo(np.float64).tiny
 _LAST, _BEFORE_LAST, _LAST_TWO, _FIRST = (-1,), (-2,), (-2, -1), (0,)
@@ -32,20 +32,20 @@ _AXES: Mapping[type, Axes] = {
 
 
 def output_axes(model: Any) -> list[Axes | None]:
-    """For each trainable variable the axes along which units differ; None where not known.
+    """Returns, for each trainable variable, the axes that index filters; None if not known.
 
-    Li et al. 2018 speak of filters; which axes those are depends on the layer.
+    Li et al. 2018 define a filter as the weights of one unit; their axes depend on the layer.
     """
-    known = {
+    axes_by_variable = {
         id(variable): _axes_of(layer)
         for layer in keras_internals.leaf_layers(model)
         for variable in layer.trainable_variables
     }
-    return [known.get(id(variable)) for variable in model.trainable_variables]
+    return [axes_by_variable.get(id(variable)) for variable in model.trainable_variables]
 
 
 def is_vector(variable: Any) -> bool:
-    """Whether it has no filters: a bias, which in a GRU has two rows, or a scale."""
+    """Returns True for a weight without filters: a scale, or a bias, which has two rows in a GRU."""
     return len(variable.shape) < 2 or variable.name == "bias"
 
 
@@ -56,7 +56,7 @@ def _axes_of(layer: Any) -> Axes | None:
 
 
 def _einsum_axes(equation: str) -> Axes:
-    """The axes of the kernel that the output has and the inputs have not.
+    """Returns the axes of the kernel that the output has, but not the inputs.
 
     >>> _einsum_axes("abc,cde->abde")
     (1, 2)
@@ -66,20 +66,20 @@ def _einsum_axes(equation: str) -> Axes:
     return tuple(i for i, name in enumerate(kernel) if name in output and name not in inputs)
 
 
-def normalised(
+def normalise_filters(
     direction: Sequence[np.ndarray], weights: Sequence[np.ndarray], axes: Sequence[Axes | None]
 ) -> list[np.ndarray]:
-    """The direction with the norm of each filter that of the weights.
+    """Scales each filter of a direction to the norm of the filter of the weights.
 
-    A weight whose filters are not known is one filter.
+    A weight whose filters are not known is treated as one filter.
     """
     triples = zip(direction, weights, axes, strict=True)
-    return [_normalised(d, w, along) for d, w, along in triples]
+    return [_normalise(d, w, filter_axes) for d, w, filter_axes in triples]
 
 
-def _normalised(direction: np.ndarray, weight: np.ndarray, along: Axes | None) -> np.ndarray:
-    kept = {axis % weight.ndim for axis in along or ()}
-    summed = tuple(axis for axis in range(weight.ndim) if axis not in kept)
+def _normalise(direction: np.ndarray, weight: np.ndarray, filter_axes: Axes | None) -> np.ndarray:
+    indexing = {axis % weight.ndim for axis in filter_axes or ()}
+    summed = tuple(axis for axis in range(weight.ndim) if axis not in indexing)
     return direction * _norm(weight, summed) / np.maximum(_norm(direction, summed), _TINY)
 
 

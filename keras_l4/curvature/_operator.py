@@ -1,4 +1,4 @@
-"""Operator: a symmetric matrix that is known by its products with vectors."""
+"""Operator: a symmetric matrix that is accessed by products with vectors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Operator:
     """A symmetric matrix `[size, size]`.
 
     Attributes:
-        size: Rows of it.
-        product: Takes and gives `float64[size]`.
-        epsilon: The precision of a product, relative to the largest eigenvalue.
+        size: Number of rows.
+        product: Multiplies the matrix by a vector; both vectors are `float64[size]`.
+        epsilon: Precision of a product, relative to the eigenvalue of largest magnitude.
     """
 
     size: int
@@ -25,48 +25,52 @@ class Operator:
     epsilon: float = 2.0**-52
 
     def matrix(self) -> np.ndarray:
-        """All of it, `float64[size, size]`, by as many products; made symmetric."""
+        """Computes all elements, `float64[size, size]`, by `size` products, and symmetrizes them."""
         columns = np.array([self.product(unit) for unit in np.eye(self.size)])
         return (columns + columns.T) / 2
 
 
-def hessian(objective: Objective) -> Operator:
-    """The Hessian of the loss."""
+def hessian_operator(objective: Objective) -> Operator:
+    """Returns the Hessian of the loss."""
     return Operator(objective.size, objective.product, objective.epsilon)
 
 
-def block(objective: Objective, layer: str) -> Operator:
-    """The rows and columns of the Hessian that belong to the weights of one layer.
+def layer_operator(objective: Objective, layer: str) -> Operator:
+    """Returns the rows and columns of the Hessian that belong to the weights of one layer.
+
+    Args:
+        objective: The loss.
+        layer: Path or name of the layer. It may contain other layers, such as a recurrent layer its
+            cell.
 
     Raises:
         ValueError: No layer with trainable weights has this path or name.
     """
-    held = np.flatnonzero(_layer_mask(objective, layer))
-    whole = np.zeros(objective.size)
+    indices = np.flatnonzero(_layer_mask(objective, layer))
+    full_vector = np.zeros(objective.size)
 
     def product(vector: np.ndarray) -> np.ndarray:
-        whole[held] = vector
-        return objective.product(whole)[held]
+        full_vector[indices] = vector
+        return objective.product(full_vector)[indices]
 
-    return Operator(held.size, product, objective.epsilon)
+    return Operator(indices.size, product, objective.epsilon)
 
 
-def preconditioned(whole: Operator, diagonal: np.ndarray) -> Operator:
-    """P^-1/2 H P^-1/2, which has the eigenvalues of P^-1 H.
+def preconditioned_operator(operator: Operator, diagonal: np.ndarray) -> Operator:
+    """Returns P^-1/2 H P^-1/2, which has the eigenvalues of P^-1 H and is symmetric.
 
     Args:
-        whole: H.
+        operator: H.
         diagonal: P, `float64[size]`, positive.
     """
     root = np.sqrt(diagonal)
-    return Operator(whole.size, lambda v: whole.product(v / root) / root, whole.epsilon)
+    return Operator(operator.size, lambda v: operator.product(v / root) / root, operator.epsilon)
 
 
 def _layer_mask(objective: Objective, layer: str) -> np.ndarray:
     paths = [variable.path.rpartition("/")[0] for variable in objective.variables]
-    # A layer may hold others, as a recurrent one does its cell.
-    chosen = [f"/{layer}/" in f"/{path}/" for path in paths]
-    if not any(chosen):
+    is_inside = [f"/{layer}/" in f"/{path}/" for path in paths]
+    if not any(is_inside):
         raise ValueError(f"layer={layer!r}: expected one of {sorted(set(paths))}.")
     sizes = [int(np.prod(variable.shape)) for variable in objective.variables]
-    return np.repeat(chosen, sizes)
+    return np.repeat(is_inside, sizes)

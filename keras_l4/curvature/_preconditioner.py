@@ -1,4 +1,4 @@
-"""The diagonal by which an optimizer divides the direction of its step."""
+"""The preconditioner of an optimizer: the diagonal by which it divides the direction of its step."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import keras
 import numpy as np
 
 from keras_l4 import keras_internals
-from keras_l4.optimizers.closed_forms import rate_of
+from keras_l4.optimizers.closed_forms import effective_rate_of
 from keras_l4.recorder.effective_rate import AdaptiveRate, MeasuredRate
 
 
 def preconditioner(model: Any) -> np.ndarray:
-    """P = η / effective learning rate, per weight, `float64[size]`.
+    """Returns P = η / effective learning rate, per weight, `float64[size]`.
 
-    With the closed forms of `keras_l4.optimizers`, from the slots as they are: 1 for SGD,
-    √(G + ε) for Adagrad, √(v + ε) for RMSprop, (1 - β₁ᵗ)(√v + ε)/√(1 - β₂ᵗ) for Adam, which is
-    that of Cohen et al. 2022 with Keras' place of ε. Clipping and weight decay are not in it.
+    Computed by the closed forms of `keras_l4.optimizers` from the present slots: 1 for SGD, √(G + ε)
+    for Adagrad, √(v + ε) for RMSprop, (1 - β₁ᵗ)(√v + ε)/√(1 - β₂ᵗ) for Adam. The last one is that of
+    Cohen et al. 2022, with ε at Keras' place. Clipping and weight decay are not included.
 
     Args:
-        model: A compiled model, of which an adaptive optimizer has taken a step.
+        model: A compiled model. An adaptive optimizer must have taken a step.
 
     Raises:
-        ValueError: The optimizer has no closed form, or has taken no step yet.
+        ValueError: The optimizer has no closed form, or is adaptive and has taken no step yet.
     """
-    optimizer = keras_internals.inner_optimizer(model.optimizer)
-    rate = rate_of(optimizer)
+    optimizer = keras_internals.unwrap_loss_scaling(model.optimizer)
+    rate = effective_rate_of(optimizer)
     if isinstance(rate, MeasuredRate):
         raise ValueError(
             f"{type(optimizer).__name__} has no closed form of its effective learning rate, so that "
@@ -37,39 +37,39 @@ def preconditioner(model: Any) -> np.ndarray:
         )
     if not isinstance(rate, AdaptiveRate):
         return np.ones(sum(int(np.prod(v.shape)) for v in model.trainable_variables))
-    with optimizer_state(model):
-        return _from_slots(rate, model.trainable_variables)
+    with current_optimizer_values(model):
+        return _preconditioner_from_slots(rate, model.trainable_variables)
 
 
 @contextlib.contextmanager
-def optimizer_state(model: Any) -> Iterator[None]:
-    """The optimizer's variables have the values they have in training.
+def current_optimizer_values(model: Any) -> Iterator[None]:
+    """Gives the optimizer's variables their current values inside the context.
 
-    While JAX trains, those are not in the variables.
+    While JAX trains, the variables do not have them.
     """
-    held = zip(
-        model.optimizer.variables, keras_internals.read_state(model)["optimizer"], strict=True
-    )
-    pairs = [(variable, keras.ops.convert_to_tensor(value)) for variable, value in held]
-    with keras.StatelessScope(pairs):
+    values = keras_internals.read_state(model)["optimizer"]
+    pairs = zip(model.optimizer.variables, values, strict=True)
+    state = [(variable, keras.ops.convert_to_tensor(value)) for variable, value in pairs]
+    with keras.StatelessScope(state):
         yield
 
 
-def _from_slots(rate: AdaptiveRate, variables: list[Any]) -> np.ndarray:
+def _preconditioner_from_slots(rate: AdaptiveRate, variables: list[Any]) -> np.ndarray:
     optimizer = rate.optimizer
-    t = np.asarray(keras_internals.num_iterations(optimizer))
-    if not t:
+    num_steps = np.asarray(keras_internals.num_iterations(optimizer))
+    if not num_steps:
         raise ValueError(
-            f"{type(optimizer).__name__} has taken no step yet: its slots hold nothing to scale by. "
-            "Train for a step at least, or use preconditioned=False."
+            f"{type(optimizer).__name__} has taken no step yet, so that its slots are empty and its "
+            "preconditioner is not known. Train for at least one step, or use preconditioned=False."
         )
-    slots = [keras_internals.variable_index(optimizer, variable) for variable in variables]
-    moments = rate.second_moments(slots, list(map(_array, rate.slots_before(slots))))
-    nominal = np.asarray(_array(optimizer.learning_rate))
-    rates = [rate.rate(nominal, t, _array(moment)).reshape(-1) for moment in moments]
+    indices = [keras_internals.variable_index(optimizer, variable) for variable in variables]
+    slots = list(map(_to_numpy, rate.pre_update_slots(indices)))
+    moments = rate.second_moments(indices, slots)
+    nominal = np.asarray(_to_numpy(optimizer.learning_rate))
+    rates = [rate.compute(nominal, num_steps, _to_numpy(m)).reshape(-1) for m in moments]
     return nominal / np.concatenate(rates)
 
 
-def _array(tensor: Any) -> np.ndarray:
-    held = keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(tensor))
-    return np.asarray(held, np.float64)
+def _to_numpy(tensor: Any) -> np.ndarray:
+    array = keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(tensor))
+    return np.asarray(array, np.float64)

@@ -1,38 +1,42 @@
-"""surface: a cut through a model's loss surface."""
+"""surface: a slice of a model's loss surface."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, TypeAlias, Unpack
 
 import numpy as np
 
-from keras_l4.curvature._directions import Directions, chosen, unknown_filters
-from keras_l4.curvature._effort import Effort, EffortArguments
+from keras_l4.curvature._config import CurvatureArguments, CurvatureConfig
+from keras_l4.curvature._eigenpairs import extreme_eigenpairs
+from keras_l4.curvature._filters import is_vector, normalise_filters, output_axes
 from keras_l4.curvature._objective import Objective
+from keras_l4.curvature._operator import hessian_operator
 
+Directions: TypeAlias = Literal["random", "pca", "hessian"]
 NUM_POINTS = 21
-_ROOM = 1.2
+_MARGIN = 1.2
 
 
 @dataclass(frozen=True)
 class Slice:
-    """A cut through a loss surface, with the model's weights in its middle.
+    """A slice of a loss surface, with the model's weights in its middle.
 
     Attributes:
-        directions: What the axes are.
-        steps: Multiples of the directions, `float64[num_points]`; the same along each axis.
-        loss: At them, `float64[num_points]` or `float64[num_points, num_points]`, the first
-            direction along the first axis.
-        path: The trajectory in these directions, `float64[points, dimensions]`; empty without one.
-        path_loss: The loss at the trajectory's own points, which need not lie in the cut.
+        directions: How the directions of the axes were chosen.
+        multiples: Multiples of the directions, `float64[num_points]`; the same along each axis.
+        loss: The loss at these points, `float64[num_points]` or `float64[num_points, num_points]`;
+            the first direction is the first axis.
+        path: Coordinates of the trajectory in these directions, `float64[points, dimensions]`; empty
+            without a trajectory.
+        path_loss: The loss at the points of the trajectory, which may lie outside of the slice.
         explained_variance: For "pca", the share of the trajectory's variance along each direction.
-        unknown_filters: For "random", paths of the weights that were taken for one filter.
+        unknown_filters: For "random", the paths of the weights that were treated as one filter.
     """
 
     directions: Directions
-    steps: np.ndarray
+    multiples: np.ndarray
     loss: np.ndarray
     path: np.ndarray
     path_loss: np.ndarray
@@ -51,73 +55,134 @@ def surface(
     trajectory: Sequence[Sequence[np.ndarray]] | None = None,
     span: float | None = None,
     num_points: int = NUM_POINTS,
-    **effort: Unpack[EffortArguments],
+    **config: Unpack[CurvatureArguments],
 ) -> Slice:
-    """The loss around a model's weights, along one direction or two.
+    """Computes the loss around a model's weights, along one direction or two.
 
-    Random directions have, filter by filter, the norm of the weights, so that 1 is a change as
-    large as they are, and layers of any scale can be compared; vectors, such as biases and those
-    of BatchNormalization, are left at rest (Li, Xu, Taylor, Studer, Goldstein 2018). What a filter
-    is depends on the layer; a weight of an unknown layer is one. "hessian" takes the eigenvectors
-    of λmax and λmin, "pca" the directions in which the trajectory was longest, of length 1.
+    Random directions have the norm of the weights, filter by filter, so that a multiple of 1 is a
+    change as large as the weights, and layers of different scales can be compared. Vectors, such as
+    biases and the weights of BatchNormalization, are not moved (Li, Xu, Taylor, Studer, Goldstein
+    2018). What a filter is depends on the layer; a weight of an unknown layer is one filter.
+    "hessian" takes the eigenvectors of λmax and λmin, "pca" the directions along which the trajectory
+    is longest; these have length 1.
 
     Args:
-        model: A compiled model. Its variables stay as they are.
-        x: Inputs: an array, or a structure of them.
-        y: Targets, likewise; None where the model adds its own loss.
+        model: A compiled model. Its variables are not changed.
+        x: Inputs: an array, or a structure of arrays.
+        y: Targets: an array, or a structure of arrays; None if the model adds its own loss.
         sample_weight: Weights of the examples, or None.
         directions: `"random"`, `"pca"` or `"hessian"`.
         dimensions: 1 or 2.
         trajectory: Values of the trainable variables at several moments of training.
-        span: How far to go, to both sides, in multiples of the directions. None for 1, but along
-            directions of length 1 for a fifth farther than the trajectory.
-        num_points: Points along each direction.
-        **effort: As for `spectrum`; `batch_size`, `max_steps`, `tolerance` and `seed` matter.
+        span: Largest multiple of the directions, to both sides. None for 1 with random directions,
+            and for 1.2 times the extent of the trajectory otherwise.
+        num_points: Number of points along each direction.
+        **config: Fields of `keras_l4.curvature.CurvatureConfig`; `batch_size`, `max_steps`,
+            `tolerance` and `seed` have an effect.
 
     Raises:
-        TypeError: The data are no arrays, but a dataset, for instance.
-        ValueError: An argument is not as it should be.
+        TypeError: The data are not arrays, but a dataset, for instance.
+        ValueError: An argument is invalid.
 
     Example:
 
     >>> import keras_l4
     >>> bowl = keras_l4.surfaces.quadratic(condition_number=100.0)
     >>> model = bowl.model("sgd", start=(0.0, 0.0))
-    >>> cut = surface(model, *bowl.data(), directions="hessian", dimensions=1, num_points=3)
-    >>> cut.steps.tolist(), cut.loss.tolist()
+    >>> result = surface(model, *bowl.data(), directions="hessian", dimensions=1, num_points=3)
+    >>> result.multiples.tolist(), result.loss.tolist()
     ([-1.0, 0.0, 1.0], [50.0, 0.0, 50.0])
     """
     if dimensions not in (1, 2) or num_points < 2:
         raise ValueError(
             f"dimensions={dimensions!r}, num_points={num_points!r}: expected 1 or 2, and at least 2."
         )
-    limits = Effort(**effort)
-    objective = Objective(model, x, y, sample_weight, batch_size=limits.batch_size)
-    way = None if trajectory is None else np.array([_flat(weights) for weights in trajectory])
-    axes, shares = chosen(directions, model, objective, way, limits)
+    settings = CurvatureConfig(**config)
+    objective = Objective(model, x, y, sample_weight, batch_size=settings.batch_size)
+    points = None if trajectory is None else np.array([_flatten(w) for w in trajectory])
+    axes, shares = _select_directions(directions, model, objective, points, settings)
     axes = axes[:dimensions]
-    points = np.empty((0, objective.size)) if way is None else way
+    points = np.empty((0, objective.size)) if points is None else points
     path = (points - objective.weights) @ np.linalg.pinv(axes)
-    reach = (1.0 if directions == "random" else _reach(path)) if span is None else span
-    steps = np.linspace(-reach, reach, num_points)
-    grid = np.stack(np.meshgrid(*[steps] * dimensions, indexing="ij"), axis=-1)
+    if span is None:
+        span = 1.0 if directions == "random" else _span_of(path)
+    multiples = np.linspace(-span, span, num_points)
+    grid = np.stack(np.meshgrid(*[multiples] * dimensions, indexing="ij"), axis=-1)
     return Slice(
         directions=directions,
-        steps=steps,
+        multiples=multiples,
         loss=np.apply_along_axis(
-            lambda at: objective.loss(objective.weights + at @ axes), -1, grid
+            lambda coordinates: objective.loss(objective.weights + coordinates @ axes), -1, grid
         ),
         path=path,
         path_loss=np.array([objective.loss(point) for point in points]),
         explained_variance=shares[:dimensions],
-        unknown_filters=unknown_filters(model) if directions == "random" else (),
+        unknown_filters=_unknown_filters(model) if directions == "random" else (),
     )
 
 
-def _reach(path: np.ndarray) -> float:
-    """A fifth farther than a path went; 1 where it went nowhere."""
-    return _ROOM * float(np.abs(path).max(initial=0.0)) or 1.0
+def _span_of(path: np.ndarray) -> float:
+    """Returns the extent of a path with a margin; 1 for a path that is empty or a single point."""
+    return _MARGIN * float(np.abs(path).max(initial=0.0)) or 1.0
 
 
-def _flat(weights: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.asarray(weight, np.float64).reshape(-1) for weight in weights])
+def _select_directions(
+    kind: Directions,
+    model: Any,
+    objective: Objective,
+    points: np.ndarray | None,
+    config: CurvatureConfig,
+) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Returns two directions, `float64[2, size]`, and the shares of the trajectory's variance.
+
+    Raises:
+        ValueError: `kind` is not one of the three, or "pca" has no trajectory.
+    """
+    if kind == "random":
+        return random_directions(model, objective, config.seed), ()
+    if kind == "hessian":
+        vectors = extreme_eigenpairs(hessian_operator(objective), config).vectors
+        return np.array([vectors[:, -1], vectors[:, 0]]), ()
+    if kind != "pca":
+        raise ValueError(f'directions={kind!r}: expected "random", "pca" or "hessian".')
+    if points is None or len(points) < 3:
+        raise ValueError(
+            'directions="pca" needs a trajectory of at least three points: '
+            "trajectory=[weights after each epoch], as model.get_weights() returns them for a model "
+            "whose weights are all trainable."
+        )
+    return _principal_directions(points, objective.weights)
+
+
+def random_directions(model: Any, objective: Objective, seed: int) -> np.ndarray:
+    """Returns two normal directions with the filter norms of the weights (Li et al. 2018)."""
+    rng, axes = np.random.default_rng(seed), output_axes(model)
+    weights = objective.shaped_weights()
+    samples = [_normal_sample(objective, rng) for _ in range(2)]
+    return np.array([_flatten(normalise_filters(sample, weights, axes)) for sample in samples])
+
+
+def _normal_sample(objective: Objective, rng: np.random.Generator) -> list[np.ndarray]:
+    return [
+        np.zeros(variable.shape) if is_vector(variable) else rng.normal(size=variable.shape)
+        for variable in objective.variables
+    ]
+
+
+def _unknown_filters(model: Any) -> tuple[str, ...]:
+    """Returns the paths of the weights whose filters are not known."""
+    pairs = zip(model.trainable_variables, output_axes(model), strict=True)
+    return tuple(v.path for v, axes in pairs if axes is None and not is_vector(v))
+
+
+def _principal_directions(
+    points: np.ndarray, end: np.ndarray
+) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Returns the two directions with the largest variance of the points around `end`, and their shares."""
+    _, sizes, vectors = np.linalg.svd(points - end, full_matrices=False)
+    shares = sizes**2 / np.square(sizes).sum()
+    return vectors[:2], tuple(shares[:2].tolist())
+
+
+def _flatten(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.asarray(array, np.float64).reshape(-1) for array in arrays])

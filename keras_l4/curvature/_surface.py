@@ -1,4 +1,4 @@
-"""Surface: a function of two numbers, as a model that learns where it is low."""
+"""Surface: a function of two numbers, as a Keras model with these numbers as its weights."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_l4.curvature._kinds import Kind
+from keras_l4.curvature._critical_point_report import Kind
 
 
 @dataclass(frozen=True)
 class CriticalPoint:
-    """A point without slope.
+    """A point with gradient zero.
 
     Attributes:
-        x, y: Where it is.
-        kind: What it is, as `classify` says it.
+        x, y: Its coordinates.
+        kind: Its kind, as `classify` reports it.
     """
 
     x: float
@@ -28,15 +28,15 @@ class CriticalPoint:
 
 @dataclass(frozen=True)
 class Surface:
-    """A function of two numbers x and y, known to float64.
+    """A function of two numbers x and y, with derivatives that are exact to float64.
 
     Attributes:
-        name: What it is called.
-        formula: The function, of numbers, arrays or tensors.
-        slopes: Its first derivatives by x and y.
-        curvatures: Its second derivatives: by x twice, by both, by y twice.
-        critical_points: All of them.
-        start: A usual point to begin at.
+        name: Name of the function.
+        formula: Computes the function for numbers, arrays or tensors.
+        slopes: Computes the first derivatives by x and y.
+        curvatures: Computes the second derivatives: by x twice, by x and y, by y twice.
+        critical_points: All critical points.
+        start: Usual start point of an optimization.
     """
 
     name: str
@@ -47,24 +47,24 @@ class Surface:
     start: tuple[float, float]
 
     def value(self, x: float, y: float) -> float:
-        """The function there, in float64."""
+        """Returns the value of the function, in float64."""
         return float(self.formula(np.float64(x), np.float64(y)))
 
     def gradient(self, x: float, y: float) -> np.ndarray:
-        """Its gradient there, `float64[2]`."""
+        """Returns the gradient, `float64[2]`."""
         return np.array(self.slopes(float(x), float(y)), np.float64)
 
     def hessian(self, x: float, y: float) -> np.ndarray:
-        """Its Hessian there, `float64[2, 2]`."""
+        """Returns the Hessian, `float64[2, 2]`."""
         xx, xy, yy = self.curvatures(float(x), float(y))
         return np.array([[xx, xy], [xy, yy]], np.float64)
 
     def model(self, optimizer: Any, start: tuple[float, float] | None = None) -> Any:
-        """A compiled model with the weights x and y, whose loss is the function.
+        """Returns a compiled model with the weights x and y, whose loss is the function.
 
         Args:
-            optimizer: As `compile` takes it.
-            start: Where it begins; `start` of the surface if None.
+            optimizer: Optimizer, as for `Model.compile`.
+            start: Initial weights; None for the start point of the surface.
 
         >>> from keras_l4.curvature.surfaces import quadratic
         >>> bowl = quadratic(condition_number=4.0)
@@ -79,12 +79,12 @@ class Surface:
         return model
 
     def data(self, num_examples: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets for `fit`, on which nothing depends: one step per batch."""
+        """Returns inputs and targets for `fit`. The loss does not depend on them; a batch is a step."""
         return np.zeros((num_examples, 1)), np.zeros((num_examples, 1))
 
 
 class _Point(keras.layers.Layer):
-    """A point on a surface; the output is its height, once for each example."""
+    """A point on a surface. The output is the height of the surface, repeated for each example."""
 
     def __init__(
         self, formula: Callable[[Any, Any], Any], start: tuple[float, float], **kwargs: Any

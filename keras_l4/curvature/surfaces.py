@@ -1,4 +1,4 @@
-"""Classic functions of two numbers, as Keras models: `keras_l4.surfaces`."""
+"""Classic test functions of two numbers, as Keras models; public as `keras_l4.surfaces`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HIMMELBLAU = (
 
 
 def quadratic(condition_number: float = 10.0) -> Surface:
-    """(κx² + y²)/2: a bowl whose curvatures are κ and 1."""
+    """(κx² + y²)/2: a bowl with curvatures κ and 1."""
     k = condition_number
     return Surface(
         name="quadratic",
@@ -59,7 +59,7 @@ def ravine(condition_number: float = 1e4) -> Surface:
 
 
 def rosenbrock() -> Surface:
-    """(1 - x)² + 100(y - x²)²: a bent ravine (Rosenbrock 1960)."""
+    """(1 - x)² + 100(y - x²)²: a curved ravine (Rosenbrock 1960)."""
     return Surface(
         name="rosenbrock",
         formula=lambda x, y: (1 - x) * (1 - x) + 100 * (y - x * x) * (y - x * x),
@@ -80,21 +80,24 @@ def beale() -> Surface:
             (c - x + x * p) * (c - x + x * p) for c, p in zip(constants, powers, strict=True)
         )
 
+    def residuals(x: float, y: float) -> list[tuple[float, int]]:
+        return [(c - x + x * y**i, i) for i, c in enumerate(constants, start=1)]
+
     def slopes(x: float, y: float) -> tuple[float, float]:
-        rest = [(c - x + x * y**i, i) for i, c in enumerate(constants, start=1)]
-        by_x = sum(2 * r * (y**i - 1) for r, i in rest)
-        return by_x, sum(2 * r * x * i * y ** (i - 1) for r, i in rest)
+        by_x = sum(2 * r * (y**i - 1) for r, i in residuals(x, y))
+        return by_x, sum(2 * r * x * i * y ** (i - 1) for r, i in residuals(x, y))
 
     def curvatures(x: float, y: float) -> tuple[float, float, float]:
-        rest = [(c - x + x * y**i, i) for i, c in enumerate(constants, start=1)]
-        slope = {i: i * y ** (i - 1) for _, i in rest}
-        bend = {1: 0.0, 2: 2.0, 3: 6 * y}
-        xx = sum(2 * (y**i - 1) ** 2 for _, i in rest)
-        xy = sum(2 * slope[i] * (x * (y**i - 1) + r) for r, i in rest)
-        return xx, xy, sum(2 * x * (x * slope[i] ** 2 + r * bend[i]) for r, i in rest)
+        # The first and second derivative of yⁱ.
+        first = {i: i * y ** (i - 1) for i in (1, 2, 3)}
+        second = {1: 0.0, 2: 2.0, 3: 6 * y}
+        xx = sum(2 * (y**i - 1) ** 2 for i in (1, 2, 3))
+        xy = sum(2 * first[i] * (x * (y**i - 1) + r) for r, i in residuals(x, y))
+        yy = sum(2 * x * (x * first[i] ** 2 + r * second[i]) for r, i in residuals(x, y))
+        return xx, xy, yy
 
-    minimum, pass_ = CriticalPoint(3.0, 0.5, "minimum"), CriticalPoint(0.0, 1.0, "saddle")
-    return Surface("beale", formula, slopes, curvatures, (minimum, pass_), start=(1.0, 1.5))
+    points = (CriticalPoint(3.0, 0.5, "minimum"), CriticalPoint(0.0, 1.0, "saddle"))
+    return Surface("beale", formula, slopes, curvatures, points, start=(1.0, 1.5))
 
 
 def himmelblau() -> Surface:
@@ -119,7 +122,7 @@ def himmelblau() -> Surface:
 
 
 def saddle() -> Surface:
-    """(x² - y²)/2: the plain saddle."""
+    """(x² - y²)/2: a saddle with curvatures 1 and -1."""
     return Surface(
         name="saddle",
         formula=lambda x, y: (x * x - y * y) / 2,
@@ -131,7 +134,7 @@ def saddle() -> Surface:
 
 
 def monkey_saddle() -> Surface:
-    """x³ - 3xy²: three ways down and three up, and no curvature in the middle."""
+    """x³ - 3xy²: a saddle with three descending and three ascending directions and Hessian 0."""
     return Surface(
         name="monkey_saddle",
         formula=lambda x, y: x * x * x - 3 * x * y * y,
@@ -143,7 +146,7 @@ def monkey_saddle() -> Surface:
 
 
 def quartic_plateau() -> Surface:
-    """x⁴ + y⁴: so flat around its minimum that there is no curvature."""
+    """x⁴ + y⁴: a minimum with Hessian 0."""
     return Surface(
         name="quartic_plateau",
         formula=lambda x, y: x * x * x * x + y * y * y * y,

@@ -1,4 +1,8 @@
-"""What TensorBoard imports as it starts. An exception here would keep it from starting."""
+"""Entry point of the plugin, which TensorBoard imports when it starts.
+
+An exception during this import would keep TensorBoard from starting, so this file imports nothing
+but TensorBoard's base class.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,26 @@ from typing import Any
 
 from tensorboard.plugins import base_plugin
 
-_NAME = "keras_l4"
-_KEEP_ALL = 0
+_PLUGIN_NAME = "keras_l4"
+_KEEP_ALL_STEPS = 0
 
 
 class DiagnosticsLoader(base_plugin.TBLoader):
-    """Loads the plugin once TensorBoard runs; it logs what is raised by that, and goes on."""
+    """Loads the plugin. TensorBoard logs exceptions raised by `load` and runs without the tab."""
 
     def fix_flags(self, flags: Any) -> None:
-        """Keeps every step, unless `--samples_per_plugin=keras_l4=N` says otherwise."""
-        kept = vars(flags).get("samples_per_plugin")
-        # Another version of TensorBoard may hold it otherwise: the tab says what is missing then.
-        if isinstance(kept, dict):
-            kept.setdefault(_NAME, _KEEP_ALL)
+        """Makes TensorBoard keep every step, unless `--samples_per_plugin=keras_l4=N` is given.
+
+        By default, TensorBoard keeps a random sample of 10 to 100 events per tag.
+        """
+        samples_per_plugin = vars(flags).get("samples_per_plugin")
+        # Other versions of TensorBoard may use another type. The tab then shows how many steps
+        # are missing.
+        if isinstance(samples_per_plugin, dict):
+            samples_per_plugin.setdefault(_PLUGIN_NAME, _KEEP_ALL_STEPS)
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin:
-        """The plugin, with all that it imports."""
+        """Returns the plugin. Everything it needs is imported here and not before."""
         from keras_l4.dashboard.plugin import DiagnosticsPlugin
 
         return DiagnosticsPlugin(context)

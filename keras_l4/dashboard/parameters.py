@@ -1,16 +1,16 @@
-"""Parameters of a request, each checked when it is asked for."""
+"""Query parameters of a request, validated when they are read."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tensorboard import errors
 
-MOST = 2**53 - 1
-"""The largest whole number that JavaScript has."""
+MAX_SAFE_INTEGER = 2**53 - 1
+"""The largest integer that JavaScript represents exactly."""
 
-_SHOWN = 60
+_MAX_QUOTED_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
@@ -18,54 +18,47 @@ class Parameters:
     """The query of a request.
 
     Attributes:
-        given: Name to text, as it was sent.
+        query: Name to text, as the client sent it.
     """
 
-    given: Mapping[str, str]
+    query: Mapping[str, str]
 
     def text(self, name: str) -> str:
-        """A text that has to be there.
+        """Returns a required parameter.
 
         Raises:
-            errors.InvalidArgumentError: It is not.
+            errors.InvalidArgumentError: It is missing or empty.
         """
-        if not self.given.get(name):
-            raise errors.InvalidArgumentError(f"the parameter {name!r} is missing.")
-        return self.given[name]
+        if not self.query.get(name):
+            raise errors.InvalidArgumentError(f"The parameter {name!r} is missing.")
+        return self.query[name]
 
-    def one_of(self, name: str, options: Collection[str]) -> str:
-        """A text that has to be one of `options`.
+    def integer(
+        self, name: str, default: int, minimum: int = 0, maximum: int = MAX_SAFE_INTEGER
+    ) -> int:
+        """Returns an integer, or `default` if the parameter is missing.
 
         Raises:
-            errors.InvalidArgumentError: It is missing.
-            errors.NotFoundError: It is none of them.
+            errors.InvalidArgumentError: It is not an integer from `minimum` to `maximum`.
         """
-        text = self.text(name)
-        if text not in options:
-            raise errors.NotFoundError(f"{name}={short(text)}: there is no such {name}.")
-        return text
-
-    def whole(self, name: str, default: int, least: int = 0, most: int = MOST) -> int:
-        """A whole number, `default` where it was left out.
-
-        Raises:
-            errors.InvalidArgumentError: It is none, or not within `least` and `most`.
-        """
-        text = self.given.get(name)
+        text = self.query.get(name)
         if text is None:
             return default
-        number = _whole(text)
-        if number is None or not least <= number <= most:
+        number = _parse_integer(text)
+        if number is None or not minimum <= number <= maximum:
             raise errors.InvalidArgumentError(
-                f"{name}={short(text)}: expected a whole number from {least} to {most}."
+                f"{name}={quoted(text)}: expected an integer from {minimum} to {maximum}."
             )
         return number
 
 
-def short(text: str) -> str:
-    """`text` in quotes, on one line, cut where it is long."""
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+def quoted(text: str) -> str:
+    """Returns `text` in quotes, on one line and shortened to 60 characters."""
+    is_short = len(text) <= _MAX_QUOTED_CHARACTERS
+    return repr(text if is_short else f"{text[:_MAX_QUOTED_CHARACTERS]}…")
 
 
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < _SHOWN else None
+def _parse_integer(text: str) -> int | None:
+    # `int` alone would accept " 1", "1_000" and other alphabets, and needs quadratic time.
+    is_plain = text.isascii() and text.isdecimal() and len(text) < _MAX_QUOTED_CHARACTERS
+    return int(text) if is_plain else None

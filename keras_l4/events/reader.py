@@ -1,4 +1,4 @@
-"""Event files of ours, read as far as they are whole."""
+"""Reads event files of keras_l4 up to the first incomplete record."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from tensorboard.compat.tensorflow_stub.errors import DataLossError, OutOfRangeE
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New, masked_crc32c
 from tensorboard.util.tensor_util import make_ndarray
 
-from keras_l4.events import notes, schema
-from keras_l4.events.eventfile import PATTERN, WRITER_NAME
-from keras_l4.events.record import from_tensors
-from keras_l4.events.tags import NoteKind
+from keras_l4.events import schema
+from keras_l4.events.annotations import decode_annotation, decode_kind
+from keras_l4.events.block_tensors import from_tensors
+from keras_l4.events.event_file import FILE_PATTERN, WRITER_NAME
+from keras_l4.events.tags import AnnotationKind
 from keras_l4.records.annotations import Annotation
 from keras_l4.records.block import StepBlock
 
@@ -26,15 +27,16 @@ _FOOTER = struct.Struct("<I")
 
 
 def event_files(run_dir: str | os.PathLike[str]) -> list[Path]:
-    """Our event files in a folder, oldest first; those of other writers are left out."""
-    return [path for path in sorted(Path(run_dir).glob(PATTERN)) if _is_ours(path)]
+    """Lists the event files that keras_l4 wrote to a folder, oldest first."""
+    paths = sorted(Path(run_dir).glob(FILE_PATTERN))
+    return [path for path in paths if _is_from_keras_l4(path)]
 
 
-def events(path: Path) -> Iterator[event_pb2.Event]:
-    """Events of one file, up to its end or the first record that is not whole.
+def read_events(path: Path) -> Iterator[event_pb2.Event]:
+    """Yields the events of one file, up to its end or the first incomplete or damaged record.
 
-    A cut at the end is normal: the writer was killed, or is writing. Damage before it is
-    reported by a `RuntimeWarning`.
+    A file that ends within a record is normal: its writer was killed, or is still writing. Damage
+    before the end causes a `RuntimeWarning`.
     """
     reader = PyRecordReader_New(os.fspath(path))
     while True:
@@ -53,61 +55,58 @@ def events(path: Path) -> Iterator[event_pb2.Event]:
         yield _parse(reader.record())
 
 
-def contents(path: Path) -> Iterator[StepBlock | Annotation]:
-    """The blocks and notes of one file, which is one segment of a run, as they were written.
+def read_file(path: Path) -> Iterator[StepBlock | Annotation]:
+    """Yields the blocks and annotations of one file in the order in which they were written.
 
     Raises:
-        ValueError: A newer version of keras_l4 wrote it.
+        ValueError: A newer version of keras_l4 wrote the file.
     """
     schemas: dict[str, schema.TagSchema] = {}
-    kinds: dict[str, NoteKind] = {}
-    for event in events(path):
+    kinds: dict[str, AnnotationKind] = {}
+    for event in read_events(path):
         tensors = {}
         for value in event.summary.value:
+            # Only the first event of a tag has metadata.
             if value.metadata.plugin_data.plugin_name == schema.PLUGIN_NAME:
                 content = value.metadata.plugin_data.content
-                if kind := notes.described_kind(content):
+                if kind := decode_kind(content):
                     kinds[value.tag] = kind
                 else:
                     schemas[value.tag] = schema.decode(content)
             if value.tag in schemas:
                 tensors[value.tag] = make_ndarray(value.tensor)
             elif value.tag in kinds:
-                yield notes.decode(kinds[value.tag], make_ndarray(value.tensor).item())
+                yield decode_annotation(kinds[value.tag], make_ndarray(value.tensor).item())
         if tensors:
             yield from_tensors(schemas, tensors)
 
 
-def blocks(path: Path) -> Iterator[StepBlock]:
-    """The blocks of one file."""
-    return (item for item in contents(path) if isinstance(item, StepBlock))
-
-
 def last_step(run_dir: str | os.PathLike[str]) -> int:
-    """The last step that was written to a folder, 0 where there is none.
+    """Returns the last step that was written to a folder; 0 if there is none.
 
-    Reads the length of each record and the content of the last one of each file only.
+    This is fast for large files: it reads the length of each record, and the content of the last
+    record only.
     """
     return max(map(_last_step, event_files(run_dir)), default=0)
 
 
-def _is_ours(path: Path) -> bool:
+def _is_from_keras_l4(path: Path) -> bool:
     with path.open("rb") as file:
-        first = next(_whole_records(file), None)
-        event = None if first is None else _read_event(file, first)
+        record = next(_complete_records(file), None)
+        event = None if record is None else _read_event(file, record)
     return event is not None and event.source_metadata.writer == WRITER_NAME
 
 
 def _last_step(path: Path) -> int:
     with path.open("rb") as file:
-        for record in reversed(list(_whole_records(file))):
+        for record in reversed(list(_complete_records(file))):
             if event := _read_event(file, record):
                 return event.step
     return 0
 
 
-def _whole_records(file: BinaryIO) -> Iterator[slice]:
-    """Where the content of each record lies, found without reading it."""
+def _complete_records(file: BinaryIO) -> Iterator[slice]:
+    """Yields the position of each record's content, without reading it."""
     size = file.seek(0, os.SEEK_END)
     start = _HEADER.size
     while start <= size:
@@ -121,7 +120,7 @@ def _whole_records(file: BinaryIO) -> Iterator[slice]:
 
 
 def _read_event(file: BinaryIO, record: slice) -> event_pb2.Event | None:
-    """The event, or None where its bytes were damaged."""
+    """Returns the event, or None if its checksum is wrong."""
     file.seek(record.start)
     content = file.read(record.stop - record.start)
     (checksum,) = _FOOTER.unpack(file.read(_FOOTER.size))

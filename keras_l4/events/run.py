@@ -1,4 +1,4 @@
-"""load and Run: everything that was recorded, read back from the event files."""
+"""Run: a recorded run, and `load`, which reads it from event files."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_l4.events.locate import find_run, why_empty
+from keras_l4.events.locate import empty_run_reason, find_run
 from keras_l4.events.reader import event_files
-from keras_l4.events.segments import concatenate, interleave, read
+from keras_l4.events.segments import concatenate_series, interleave, read_segments
 from keras_l4.records.annotations import Annotation
 from keras_l4.records.block import By, Series, StepBlock, Variable
-from keras_l4.records.history import Record, record_of
-from keras_l4.records.loss_scaling import LossScaleStall, StallWatch
+from keras_l4.records.history import Record, build_record
+from keras_l4.records.loss_scaling import LossScaleStall, StallDetector
 from keras_l4.records.nonfinite import NonFinite, nonfinite_events
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ class Run:
     """A recorded run.
 
     Attributes:
-        blocks: What was measured, at least one block; steps strictly increase.
-        num_superseded: Number of steps left out because the run was resumed from an older
-            checkpoint, or begun anew, in the same folder.
-        notes: What is known beside the steps, as it was written: see `keras_l4.records.annotations`.
+        blocks: The measurements, at least one block. Steps strictly increase.
+        num_superseded: Number of steps that were dropped because the run was resumed from an older
+            checkpoint, or restarted, in the same folder.
+        annotations: Metadata, probe results and other annotations, in the order of writing.
     """
 
     blocks: tuple[StepBlock, ...]
     num_superseded: int = 0
-    notes: tuple[Annotation, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -45,7 +45,7 @@ class Run:
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
-        """The variables of the last segment in forward order, then those that only were."""
+        """Variables of the last block in forward order, then those that only earlier blocks have."""
         by_path: dict[str, Variable] = {}
         for variables in dict.fromkeys(block.variables for block in reversed(self.blocks)):
             for variable in variables:
@@ -59,75 +59,75 @@ class Run:
 
     @cached_property
     def events(self) -> tuple[NonFinite, ...]:
-        """Every non-finite gradient, and every gradient norm that overflowed, by step."""
+        """All non-finite gradients and overflowing gradient norms, sorted by step."""
         return tuple(event for block in self.blocks for event in nonfinite_events(block))
 
     @cached_property
     def stalls(self) -> tuple[LossScaleStall, ...]:
-        """Where loss scaling skipped ten steps in a row or fell below 1, by step."""
-        watch = StallWatch()
-        return tuple(stall for block in self.blocks for stall in watch.observe(block))
+        """Steps at which loss scaling has skipped ten steps in a row or falls below 1."""
+        detector = StallDetector()
+        return tuple(stall for block in self.blocks for stall in detector.observe(block))
 
     @cached_property
     def steps(self) -> np.ndarray:
-        """`int64[steps]`: step numbers, strictly increasing."""
-        return np.concatenate([block.steps for block in self.blocks])
+        """Step numbers from 1, strictly increasing, `int64[steps]`."""
+        return self._concatenate("steps")
 
     @cached_property
     def iterations(self) -> np.ndarray:
-        """`int64[steps]`: Keras' `optimizer.iterations` as the step began."""
-        return np.concatenate([block.iterations for block in self.blocks])
+        """Keras' `optimizer.iterations` when the step began, `int64[steps]`."""
+        return self._concatenate("iterations")
 
     @cached_property
     def epochs(self) -> np.ndarray:
-        """`int64[steps]`: epoch of each step, from 0."""
-        return np.concatenate([block.epochs for block in self.blocks])
+        """Epoch of each step, from 0, `int64[steps]`."""
+        return self._concatenate("epochs")
 
     @cached_property
     def batches(self) -> np.ndarray:
-        """`int64[steps]`: batch within the epoch, from 0."""
-        return np.concatenate([block.batches for block in self.blocks])
+        """Batch within the epoch, from 0, `int64[steps]`."""
+        return self._concatenate("batches")
 
     @cached_property
     def learning_rate(self) -> np.ndarray:
-        """`float64[steps]`: the nominal rate of each step."""
-        return np.concatenate([block.learning_rate for block in self.blocks])
+        """Nominal learning rate of each step, `float64[steps]`."""
+        return self._concatenate("learning_rate")
 
     @cached_property
     def loss_scale(self) -> np.ndarray:
-        """`float64[steps]`: 1 without loss scaling."""
-        return np.concatenate([block.loss_scale for block in self.blocks])
+        """Factor by which the loss was multiplied, `float64[steps]`; 1 without loss scaling."""
+        return self._concatenate("loss_scale")
 
     @cached_property
     def loss(self) -> np.ndarray:
-        """`float64[steps]`: running mean over the epoch, NaN where it was not seen."""
-        return np.concatenate([block.loss for block in self.blocks])
+        """Running mean of the loss over the epoch, `float64[steps]`; NaN if it was not read."""
+        return self._concatenate("loss")
 
     @cached_property
     def sampled(self) -> np.ndarray:
-        """`bool[steps]`: steps that were looked at closely."""
-        return np.concatenate([block.sampled for block in self.blocks])
+        """Steps at which the sampled quantities were measured, `bool[steps]`."""
+        return self._concatenate("sampled")
 
     @cached_property
     def skipped(self) -> np.ndarray:
-        """`bool[steps]`: steps that loss scaling did not apply."""
-        return np.concatenate([block.skipped for block in self.blocks])
+        """Steps whose update was not applied, `bool[steps]`."""
+        return self._concatenate("skipped")
 
     @cached_property
     def record(self) -> Record:
-        """What rules read: the last run in the folder, thinned out if it is long."""
-        return record_of(interleave(self.blocks, self.notes))
+        """The condensed run that rules read: the last run in the folder, downsampled if long."""
+        return build_record(interleave(self.blocks, self.annotations))
 
     def series(self, quantity: str, by: By = "layer") -> Series:
-        """One quantity over the run.
+        """Returns one quantity over the run.
 
         Args:
             quantity: One of `quantities`.
             by: One column per `"layer"` or per `"variable"`.
 
         Returns:
-            Its values at the steps at which it was measured, NaN for a layer or variable that
-            the model did not have then.
+            The values at the steps at which the quantity was measured. A layer or variable that
+            the model did not have at a step is NaN.
 
         Raises:
             KeyError: `quantity` was not recorded.
@@ -137,16 +137,20 @@ class Run:
             raise KeyError(
                 f"quantity={quantity!r} was not recorded. Recorded: {list(self.quantities)}."
             )
-        return concatenate(
+        return concatenate_series(
             [block.series(quantity, by) for block in self.blocks if quantity in block.values],
             self._names(by),
         )
 
     def to_dataframe(self, by: By = "layer") -> pd.DataFrame:
-        """All quantities as a long table.
+        """Returns all quantities as a table in long format.
+
+        Args:
+            by: One row per step and `"layer"`, or per step and `"variable"`.
 
         Returns:
-            Columns `step`, `name` (of the layer or variable), `quantity` and `value`.
+            A data frame with the columns `step`, `name` (of the layer or variable), `quantity` and
+            `value`.
 
         Raises:
             ImportError: pandas is not installed.
@@ -167,30 +171,35 @@ class Run:
             frames.append(pd.DataFrame(columns))
         return pd.concat(frames, ignore_index=True)
 
+    def _concatenate(self, name: str) -> np.ndarray:
+        return np.concatenate([getattr(block, name) for block in self.blocks])
+
     def _names(self, by: By) -> tuple[str, ...]:
         names = (v.path if by == "variable" else v.layer for v in self.variables)
         return tuple(dict.fromkeys(names))
 
 
 def load(log_dir: str | os.PathLike[str], optimizer: str | None = None) -> Run:
-    """Reads what was recorded; needs neither Keras nor TensorFlow, nor the model.
+    """Reads a recorded run. Needs neither Keras nor TensorFlow, nor the model.
 
-    A run that is still being written is read up to its last whole block.
+    A run that is still being written is read up to its last complete block.
 
     Args:
-        log_dir: The `log_dir` that was trained into, or its folder `diagnostics`.
-        optimizer: Which of several optimizers, by the name of its folder below `diagnostics`.
+        log_dir: The `log_dir` of the callback, or the folder `diagnostics` in it.
+        optimizer: With several optimizers, the name of one: its folder in `diagnostics`.
 
     Returns:
-        The run. Steps that a resumed run did over again are left out.
+        The run, without the steps that a resumed run superseded.
 
     Raises:
-        TypeError: `log_dir` is no path.
+        TypeError: `log_dir` is not a path.
         FileNotFoundError: There is no such folder.
-        ValueError: It holds no run, more than one, or one of which nothing was written yet.
+        ValueError: The folder contains no run, several runs, or a run without any step.
     """
     folder = find_run(log_dir, optimizer)
-    kept, num_superseded, notes = read(event_files(folder))
-    if not kept:
-        raise ValueError(f"{folder} has an event file of keras_l4, but {why_empty(notes)}")
-    return Run(tuple(kept), num_superseded, notes)
+    blocks, num_superseded, annotations = read_segments(event_files(folder))
+    if not blocks:
+        raise ValueError(
+            f"{folder} has an event file of keras_l4, but {empty_run_reason(annotations)}"
+        )
+    return Run(tuple(blocks), num_superseded, annotations)

@@ -1,4 +1,4 @@
-"""What the first event of a tag says about all that follow."""
+"""TagSchema: describes the tensors of a tag, in the plugin data of the tag's first event."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.plugins.image.metadata import create_summary_metadata
 
-from keras_l4.events.tags import Kind
+from keras_l4.events.tags import TensorKind
 from keras_l4.records.block import Variable
 
 FORMAT_VERSION = 1
 PLUGIN_NAME = "keras_l4"
 
-INDEX_COLUMNS = ("step", "iterations", "epoch", "batch", "sampled", "skipped")
-CLOCK_COLUMNS = ("learning_rate", "loss_scale", "loss")
+INTEGER_COLUMNS = ("steps", "iterations", "epochs", "batches", "sampled", "skipped")
+"""Fields of `StepBlock` in a `"step_integers"` tensor.
+
+`skipped` is 0, 1 if loss scaling skipped the step, or `SKIPPED_BY_GUARD`.
+"""
+FLOAT_COLUMNS = ("learning_rate", "loss_scale", "loss")
+"""Fields of `StepBlock` in a `"step_floats"` tensor."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +28,20 @@ class TagSchema:
     """The meaning of the tensors of one tag.
 
     Attributes:
-        kind: `"full"` `[rows, variables]`, `"layer"` `[rows, layers]`, `"index"` `[steps, 6]`
-            with `INDEX_COLUMNS`, `skipped` being 1 for loss scaling and 2 for steps that a
-            `FlightRecorder` held back, or `"clock"` `[steps, 3]` with `CLOCK_COLUMNS`.
-        quantity: Its name, empty for `"index"` and `"clock"`.
-        unit: Unit of the values, empty where there is none.
-        pool: The rule that pools variables into layers, empty where there is none. With
-            `"count"` a block without this tag counted zero everywhere.
-        sampled: Whether there are rows for sampled steps only.
+        kind: The axes of a tensor: `"variable"` `[rows, variables]`, `"layer"` `[rows, layers]`,
+            `"step_integers"` `[steps, INTEGER_COLUMNS]` or `"step_floats"` `[steps, FLOAT_COLUMNS]`.
+        quantity: Name of the quantity; empty for the last two kinds.
+        unit: Unit of the values, empty if there is none.
+        pool: Pooling from variables to layers, empty if there is none. A block without a tensor of
+            a tag with `"count"` counted zero everywhere.
+        sampled: True if there are rows for sampled steps only.
         dtype: NumPy name of the dtype.
         optimizer: Name of the optimizer.
-        segment: First step of the run of steps that one writer wrote.
+        segment: First step of the event file.
         variables: The recorded variables, in forward order.
     """
 
-    kind: Kind
+    kind: TensorKind
     quantity: str
     unit: str
     pool: str
@@ -49,17 +53,18 @@ class TagSchema:
 
 
 def encode(schema: TagSchema) -> bytes:
-    """`schema` as JSON."""
+    """Encodes `schema` as JSON."""
     fields = {"format_version": FORMAT_VERSION, **vars(schema)}
-    # `asdict` copies every value deeply: 0.1 s of a first flush with a hundred variables.
+    # `dataclasses.asdict` would copy every value deeply, which takes 0.1 s of the first flush of
+    # a model with a hundred variables.
     return json.dumps(fields, separators=(",", ":"), default=vars).encode()
 
 
 def decode(content: bytes) -> TagSchema:
-    """The inverse of `encode`.
+    """Decodes what `encode` returned.
 
     Raises:
-        ValueError: A newer version of keras_l4 wrote it.
+        ValueError: A newer version of keras_l4 wrote the file.
     """
     fields = json.loads(content)
     check_version(fields.pop("format_version"))
@@ -71,32 +76,33 @@ def decode(content: bytes) -> TagSchema:
 
 
 def check_version(version: int) -> None:
-    """Raises a ValueError where a newer keras_l4 wrote what is read."""
+    """Raises a ValueError if a newer version of keras_l4 wrote the file."""
     if version > FORMAT_VERSION:
         raise ValueError(
-            f"These event files have format version {version}; this keras_l4 reads versions up "
-            f"to {FORMAT_VERSION}. Upgrade it: pip install --upgrade keras_l4"
+            f"The event files have format version {version}, but this version of keras_l4 reads "
+            f"format versions up to {FORMAT_VERSION}. Upgrade it with "
+            "`pip install --upgrade keras_l4`."
         )
 
 
-def record_metadata(schema: TagSchema) -> summary_pb2.SummaryMetadata:
-    """Metadata of a tensor of the full record."""
-    # Without a data_class both loaders of TensorBoard hide a third-party plugin's tensors.
+def plugin_metadata(content: bytes) -> summary_pb2.SummaryMetadata:
+    """Returns the metadata of a tag that belongs to this plugin."""
+    # Without a data class, TensorBoard does not load the tensors of a third-party plugin.
     metadata = summary_pb2.SummaryMetadata(data_class=summary_pb2.DATA_CLASS_TENSOR)
     metadata.plugin_data.plugin_name = PLUGIN_NAME
-    metadata.plugin_data.content = encode(schema)
+    metadata.plugin_data.content = content
     return metadata
 
 
 def scalar_metadata() -> summary_pb2.SummaryMetadata:
-    """Metadata of a scalar for the stock dashboards."""
+    """Returns the metadata of a tag in TensorBoard's Scalars tab."""
     metadata = summary_pb2.SummaryMetadata(data_class=summary_pb2.DATA_CLASS_SCALAR)
     metadata.plugin_data.plugin_name = "scalars"
     return metadata
 
 
 def image_metadata() -> summary_pb2.SummaryMetadata:
-    """Metadata of a picture for the stock Images tab."""
+    """Returns the metadata of a tag in TensorBoard's Images tab."""
     metadata: summary_pb2.SummaryMetadata = create_summary_metadata("", "")
     metadata.data_class = summary_pb2.DATA_CLASS_BLOB_SEQUENCE
     return metadata

@@ -1,13 +1,15 @@
-"""How tags are spelled. Nothing else in the package spells one."""
+"""Spells the tags of event files. No other module spells one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeAlias
 
-Kind = Literal["full", "layer", "index", "clock"]
-NoteKind = Literal["facts", "response", "epoch_logs", "refusal", "curvature", "surface"]
+TensorKind: TypeAlias = Literal["variable", "layer", "step_integers", "step_floats"]
+AnnotationKind: TypeAlias = Literal[
+    "metadata", "probe", "epoch_logs", "aborted_step", "curvature", "surface"
+]
 
 SCALARS: Mapping[str, str] = MappingProxyType(
     {
@@ -19,7 +21,7 @@ SCALARS: Mapping[str, str] = MappingProxyType(
         "effective_learning_rate_p95": "effective_learning_rate/{name}/p95",
     }
 )
-"""Quantities that the stock dashboards get, with the tag of one layer or variable."""
+"""Quantity to the tag of its scalar for one layer or variable. Other quantities have no scalars."""
 
 CURVATURE: tuple[str, ...] = (
     "largest",
@@ -30,16 +32,22 @@ CURVATURE: tuple[str, ...] = (
     "threshold",
     "largest_stable_learning_rate",
 )
-"""What of a measured curvature the stock dashboards get."""
+"""Fields of `CurvatureMeasurement` that are written as scalars."""
 
 GLOBAL_GRADIENT_NORM = "global/gradient_norm"
 GLOBAL_LEARNING_RATE = "global/learning_rate"
 GLOBAL_LOSS = "global/loss"
 GLOBAL_NONFINITE = "global/nonfinite"
 
+SURFACE = "curvature/surface"
+"""Tag of the image of a slice of the loss surface."""
+
+FINDINGS = "findings"
+"""Tag of the findings, as text."""
+
 
 def scalar(quantity: str, name: str) -> str:
-    """Tag of a quantity of one layer or variable on the stock dashboards.
+    """Returns the tag of a scalar of one layer or variable.
 
     >>> scalar("effective_learning_rate_p95", "mlp/dense")
     'effective_learning_rate/mlp/dense/p95'
@@ -48,32 +56,12 @@ def scalar(quantity: str, name: str) -> str:
 
 
 def nonfinite(name: str) -> str:
-    """Tag of the number of NaN and Inf gradients of one layer or variable."""
+    """Returns the tag of the number of NaN and Inf gradients of one layer or variable."""
     return f"nonfinite/{name}"
 
 
-def record(kind: Kind, quantity: str, segment: int) -> str:
-    """Tag of the full record: a tensor per block. A segment is named by its first step.
-
-    >>> record("full", "gradient_norm", 1)
-    'full/gradient_norm/000000000001'
-    >>> record("index", "", 1)
-    'index/000000000001'
-    """
-    return "/".join(part for part in (kind, quantity, f"{segment:012d}") if part)
-
-
-def note(kind: NoteKind, segment: int) -> str:
-    """Tag of what is known beside the steps: JSON in a tensor of one string.
-
-    >>> note("facts", 1)
-    'notes/facts/000000000001'
-    """
-    return f"notes/{kind}/{segment:012d}"
-
-
 def curvature(name: str) -> str:
-    """Tag of a number of `CURVATURE`.
+    """Returns the tag of a field in `CURVATURE`.
 
     >>> curvature("largest")
     'curvature/largest'
@@ -81,17 +69,30 @@ def curvature(name: str) -> str:
     return f"curvature/{name}"
 
 
-SURFACE = "curvature/surface"
-"""Tag of the picture of a slice of the loss surface."""
-
-FINDINGS = "findings"
-"""Tag of the findings, as text for TensorBoard."""
-
-
 def histogram(kind: Literal["gradients", "weights"], path: str) -> str:
-    """Tag of the histogram of a variable's gradients or weights.
+    """Returns the tag of the histogram of a variable's gradients or weights.
 
     >>> histogram("gradients", "mlp/dense/kernel")
     'gradients/mlp/dense/kernel'
     """
     return f"{kind}/{path}"
+
+
+def block_tensor(kind: TensorKind, quantity: str, segment: int) -> str:
+    """Returns the tag of a tensor of a block. `segment` is the first step of the event file.
+
+    >>> block_tensor("variable", "gradient_norm", 1)
+    'variable/gradient_norm/000000000001'
+    >>> block_tensor("step_integers", "", 1)
+    'step_integers/000000000001'
+    """
+    return "/".join(part for part in (kind, quantity, f"{segment:012d}") if part)
+
+
+def annotation(kind: AnnotationKind, segment: int) -> str:
+    """Returns the tag of an annotation. `segment` is the first step of the event file.
+
+    >>> annotation("metadata", 1)
+    'annotations/metadata/000000000001'
+    """
+    return f"annotations/{kind}/{segment:012d}"

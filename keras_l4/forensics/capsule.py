@@ -1,4 +1,4 @@
-"""Capsule: what is needed to run the steps before a non-finite number again, in open formats."""
+"""Capsule: the training state and the batches before a non-finite number, as JSON and .npz files."""
 
 from __future__ import annotations
 
@@ -15,146 +15,153 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 import keras
 import numpy as np
 
-from keras_l4.forensics.structure import number, restored
-from keras_l4.forensics.tape import RngState
-from keras_l4.keras_internals import Batch, State
+from keras_l4.forensics.batch_buffer import RecordedBatch
+from keras_l4.forensics.pytree_json import array_name, from_json
+from keras_l4.keras_internals import TrainingState
 
 FORMAT = 1
-_ABOUT = "capsule.json"
-_DAMAGES = (
+_METADATA_FILE = "capsule.json"
+_STATE_KINDS = ("trainable", "non_trainable", "optimizer", "metrics")
+# What reading a damaged or crafted file may raise. The second line: a file may claim an array larger
+# than memory, or be nested too deeply.
+_DAMAGE_ERRORS = (
     *(AttributeError, BadZipFile, EOFError, KeyError, IndexError, TypeError, ValueError, OSError),
-    # What claims to be larger, or deeper, than can be.
     *(MemoryError, RecursionError, OverflowError),
 )
-_KEYS: dict[str, Any] = {
-    **{"step": int, "event": dict, "structures": list, "epochs_begin": list, "variables": dict},
+_METADATA_TYPES: dict[str, Any] = {
+    **{"step": int, "event": dict, "structures": list, "epoch_starts": list, "variables": dict},
     **{"recorded": list, "backend": str, "model": (dict, type(None))},
 }
 
 
 @dataclass(frozen=True)
 class Capsule:
-    """The state before some steps, their batches, and what was recorded of them.
+    """A snapshot of the training state, the batches since then, and what was recorded.
 
     Attributes:
-        about: What JSON can hold: `format`, `event`, `step` (how many were run before the first
-            of these), `structures` of the batches, `model` (its configuration, or None), `variables`
-            (their paths by kind), `versions` and so on.
-        state: The values of all variables before the first of the steps.
-        batches: Those of the steps, in order, and what each draws from; the last is not earlier than
-            the event.
-        rows: What was recorded of these steps: `steps`, `gradient_norm`, `loss`,
-            `learning_rate`.
+        metadata: Content of `capsule.json`: `format`, `event`, `step` (number of steps before the
+            first batch), `structures` (of the batches), `epoch_starts`, `model` (its configuration,
+            or None), `variables` (paths by kind), `recorded` (paths of the recorded variables),
+            `backend`, `versions` and so on.
+        state: Values of all variables before the first batch.
+        batches: Batches in order; the event is at one of them.
+        rows: Recorded values of these steps: `steps`, `loss` and `learning_rate` `[steps]`,
+            `gradient_norm` `[steps, variables]`.
     """
 
-    about: Mapping[str, Any]
-    state: State
-    batches: Sequence[tuple[Batch, RngState]]
+    metadata: Mapping[str, Any]
+    state: TrainingState
+    batches: Sequence[RecordedBatch]
     rows: Mapping[str, np.ndarray]
 
     def save(self, folder: Path) -> None:
-        """Writes it: after a crash there is the whole of it or nothing.
+        """Writes the capsule. If the process is killed meanwhile, `folder` does not exist.
 
         Raises:
-            OSError: It could not be written, or `folder` exists.
+            OSError: The files could not be written, or `folder` exists.
+            ValueError: An array contains Python objects.
         """
         folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=".capsule-", dir=folder.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=".capsule-", dir=folder.parent))
         try:
-            self._write(unfinished)
-            os.rename(unfinished, folder)
+            self._write(temporary)
+            # Renaming is atomic: readers see all files or none.
+            os.rename(temporary, folder)
         except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
 
     def _write(self, folder: Path) -> None:
-        (folder / _ABOUT).write_text(json.dumps(self.about, indent=1), encoding="utf-8")
-        _save(folder / "rows.npz", self.rows)
+        (folder / _METADATA_FILE).write_text(json.dumps(self.metadata, indent=1), encoding="utf-8")
+        _save_arrays(folder / "rows.npz", self.rows)
         for kind, arrays in self.state.items():
-            _save(folder / f"{kind}.npz", {number(i): x for i, x in enumerate(arrays)})
-        for step, batch in enumerate(self.batches):
+            _save_arrays(folder / f"{kind}.npz", _numbered(arrays))
+        for i, batch in enumerate(self.batches):
             arrays = [x for x in keras.tree.flatten(batch) if x is not None]
-            _save(
-                folder / f"batch-{number(step)}.npz", {number(i): x for i, x in enumerate(arrays)}
-            )
+            _save_arrays(folder / f"batch-{array_name(i)}.npz", _numbered(arrays))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Capsule:
-        """Reads one. Nothing is unpickled, and nothing of it is run.
+        """Reads a capsule. Nothing is unpickled, and no code from the capsule is run.
 
         Raises:
-            FileNotFoundError: `folder` is none.
-            ValueError: It is damaged, or made by a later version.
+            FileNotFoundError: `folder` is not a capsule.
+            ValueError: The capsule is damaged, or has the format of another version.
         """
         path = Path(folder)
-        if not (path / _ABOUT).is_file():
+        if not (path / _METADATA_FILE).is_file():
             raise FileNotFoundError(
-                f"{os.fspath(folder)!r} is no capsule: it has no {_ABOUT}. Pass "
-                + _capsules_in(path)
+                f"{os.fspath(folder)!r} is not a capsule: it contains no {_METADATA_FILE}. Pass "
+                + _suggestion(path)
             )
         try:
             return cls._read(path)
-        except _DAMAGES as error:
+        except _DAMAGE_ERRORS as error:
             raise ValueError(f"The capsule {os.fspath(folder)!r} is damaged: {error}") from error
 
     @classmethod
     def _read(cls, path: Path) -> Capsule:
-        about = json.loads((path / _ABOUT).read_text(encoding="utf-8"))
-        if about["format"] != FORMAT:
-            raise ValueError(f"its format is {about['format']!r}, expected {FORMAT}")
+        metadata = json.loads((path / _METADATA_FILE).read_text(encoding="utf-8"))
+        if metadata["format"] != FORMAT:
+            raise ValueError(f"format {metadata['format']!r}, expected {FORMAT}")
         state = {
-            kind: [arrays[number(i)] for i in range(len(paths))]
-            for kind, paths in about["variables"].items()
-            for arrays in [_load(path / f"{_kind(kind)}.npz")]
+            kind: [arrays[array_name(i)] for i in range(len(paths))]
+            for kind, paths in metadata["variables"].items()
+            for arrays in [_load_arrays(path / f"{_checked_kind(kind)}.npz")]
         }
         batches = [
-            restored(structure, _load(path / f"batch-{number(step)}.npz"))
-            for step, structure in enumerate(about["structures"])
+            from_json(structure, _load_arrays(path / f"batch-{array_name(i)}.npz"))
+            for i, structure in enumerate(metadata["structures"])
         ]
-        rows = _load(path / "rows.npz")
-        _check(about, batches, rows)
-        return cls(about, state, batches, rows)
+        rows = _load_arrays(path / "rows.npz")
+        _check(metadata, batches, rows)
+        return cls(metadata, state, batches, rows)
 
 
-def _check(about: Any, batches: Sequence[Any], rows: Mapping[str, np.ndarray]) -> None:
-    """Raises one of the `_DAMAGES` where replay could not go on with what was read."""
-    wrong = [key for key, kind in _KEYS.items() if not isinstance(about[key], kind)]
-    if wrong or not isinstance(about["event"]["step"], int):
-        raise ValueError(f"{', '.join(wrong) or 'event'} in {_ABOUT} is of another type")
+def _check(metadata: Any, batches: Sequence[Any], rows: Mapping[str, np.ndarray]) -> None:
+    """Raises one of the `_DAMAGE_ERRORS` if the content could make a replay fail."""
+    wrong = [key for key, kind in _METADATA_TYPES.items() if not isinstance(metadata[key], kind)]
+    if wrong or not isinstance(metadata["event"]["step"], int):
+        raise ValueError(f"{', '.join(wrong) or 'event'} in {_METADATA_FILE} has an invalid type")
     if not batches or not all(isinstance(x, tuple) and len(x) == 2 for x in batches):
-        raise ValueError("it has no batches")
-    shape = (len(rows["steps"]), len(about["recorded"]))
+        raise ValueError("it contains no batches")
+    shape = (len(rows["steps"]), len(metadata["recorded"]))
     shapes = dict.fromkeys(("steps", "loss", "learning_rate"), shape[:1]) | {"gradient_norm": shape}
     wrong = [name for name, expected in shapes.items() if rows[name].shape != expected]
     if wrong:
-        raise ValueError(f"{', '.join(wrong)} in rows.npz has another shape")
+        raise ValueError(f"{', '.join(wrong)} in rows.npz has an invalid shape")
 
 
-def _kind(name: str) -> str:
-    if name not in ("trainable", "non_trainable", "optimizer", "metrics"):
-        raise ValueError(f"it has variables of the kind {name!r}")
-    return name
+def _checked_kind(kind: str) -> str:
+    # The kind is part of a file name: "../x" would lead out of the folder.
+    if kind not in _STATE_KINDS:
+        raise ValueError(f"unknown kind of variables {kind!r}")
+    return kind
 
 
-def _save(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def _numbered(arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    return {array_name(i): array for i, array in enumerate(arrays)}
+
+
+def _save_arrays(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
     for name, array in arrays.items():
         if array.dtype.hasobject:
-            raise ValueError(f"{name} holds Python objects, which no open format does")
+            raise ValueError(f"Array {name} contains Python objects; expected numbers or strings.")
     np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def _load(file: Path) -> dict[str, np.ndarray]:
+def _load_arrays(file: Path) -> dict[str, np.ndarray]:
     with ZipFile(file) as archive:
-        # What is stored as it is takes no more in memory than the file on disk.
+        # A small compressed file could unpack to more than the memory of the machine.
         if any(entry.compress_type != ZIP_STORED for entry in archive.infolist()):
-            raise ValueError(f"{file.name} is compressed, as no capsule is")
+            raise ValueError(f"{file.name} is compressed; expected an uncompressed .npz file")
     with np.load(file, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
-def _capsules_in(folder: Path) -> str:
-    """What to pass instead of a folder that is none."""
-    found = sorted(os.fspath(file.parent) for file in folder.glob(f"*/{_ABOUT}"))
+def _suggestion(folder: Path) -> str:
+    """Returns what to pass instead of a folder that is not a capsule."""
+    found = sorted(os.fspath(file.parent) for file in folder.glob(f"*/{_METADATA_FILE}"))
     if found:
-        return f"one of {found}, which lie in it."
-    return "the folder `capsule-<step>` that FlightRecorder has written into its log_dir."
+        return f"one of {found}, which are inside it."
+    return "the folder `capsule-<step>` that FlightRecorder wrote to its log_dir."

@@ -1,4 +1,4 @@
-"""The command line: replay."""
+"""The `replay` command of `python -m keras_l4`."""
 
 from __future__ import annotations
 
@@ -11,39 +11,44 @@ from typing import Any
 
 
 def add_to(commands: Any) -> None:
-    """Adds `replay` to the commands of a parser."""
+    """Adds `replay` to the subcommands of a parser."""
     replay = commands.add_parser(
-        "replay", help="run the steps of a capsule again, and say where a NaN was born"
+        "replay", help="replay the steps of a capsule and report the origin of the first NaN or Inf"
     )
-    replay.add_argument("capsule", metavar="CAPSULE", help="a folder capsule-<step>")
+    replay.add_argument("capsule", metavar="CAPSULE", help="folder capsule-<step>")
     replay.add_argument(
-        "--module", metavar="MODULE:FUNCTION", help="what returns the compiled model"
+        "--module",
+        metavar="MODULE:FUNCTION",
+        help="function that returns the compiled model; default: restore the model from the capsule",
     )
     replay.add_argument(
-        "--try", action="store_true", dest="try_remedies", help="say what would have helped, too"
+        "--try",
+        action="store_true",
+        dest="try_remedies",
+        help="also replay the steps with each remedy, to see which would have helped",
     )
     replay.add_argument("--json", action="store_true", help="print JSON")
     replay.set_defaults(run=_replay)
 
 
-def _replay(given: argparse.Namespace) -> int:
-    # Reading a record needs no Keras; running a step does.
+def _replay(arguments: argparse.Namespace) -> int:
+    # Not at the top: the other commands need no Keras, which takes seconds to import.
     from keras_l4.forensics.replay import replay
 
-    model = _model(given.module) if given.module else None
-    result = replay(given.capsule, model, given.try_remedies)
-    print(json.dumps(result.as_dict(), indent=2) if given.json else result)
-    return 0 if result.reproduced else 1
+    model = _model(arguments.module) if arguments.module else None
+    result = replay(arguments.capsule, model, arguments.try_remedies)
+    print(json.dumps(result.as_dict(), indent=2) if arguments.json else result)
+    return 0 if result.is_reproduced else 1
 
 
-def _model(place: str) -> Any:
-    module, _, function = place.partition(":")
+def _model(name: str) -> Any:
+    module, _, function = name.partition(":")
     if not function:
         raise ValueError(
-            f"--module {place}: expected MODULE:FUNCTION, such as my_project.model:build."
+            f"--module {name}: expected MODULE:FUNCTION, for instance my_project.model:build."
         )
     sys.path.insert(0, str(Path.cwd()))
     try:
         return getattr(import_module(module), function)()
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"--module {place}: {error}.") from error
+        raise ValueError(f"--module {name}: {error}.") from error

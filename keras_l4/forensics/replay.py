@@ -1,4 +1,4 @@
-"""replay: where the first non-finite number of a run was born."""
+"""replay: replays a capsule and reports the origin of the first non-finite number."""
 
 from __future__ import annotations
 
@@ -12,172 +12,185 @@ import keras
 
 from keras_l4 import keras_internals
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.likeness import Likeness, compared
+from keras_l4.forensics.origin import (
+    LayerNonFiniteCounts,
+    Origin,
+    find_origin,
+    find_update_origin,
+)
 from keras_l4.forensics.remedies import ReplayContext
-from keras_l4.forensics.rerun import Rerun, rerun
-from keras_l4.forensics.step_trace import LayerNumbers, Origin, birth
-from keras_l4.forensics.trials import Trial, table, tried
-from keras_l4.forensics.update_trace import update_birth
+from keras_l4.forensics.reproducibility import Comparison, compare_with_recording
+from keras_l4.forensics.step_replay import ReplayedStep, replay_steps
+from keras_l4.forensics.what_if import Trial, format_table, run_trials
 
-_SHOWN = 4  # Layers that are listed by name.
+_MAX_LISTED_LAYERS = 4
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What came out of running the steps of a capsule again.
+    """Result of replaying a capsule. `print` shows a report.
 
     Attributes:
-        first_step: The first step that was run again.
-        step: The first step with a non-finite number; None where all stayed finite.
-        birth: Where that came from; None where it could not be told.
-        layers: How NaN and Inf went through the layers of that step.
-        likeness: How the steps up to it compare with what was recorded of them.
-        recorded_step: The step at which the run had found it.
-        recorded: What the run had said.
-        trials: What might have helped, where that was asked for.
+        first_step: The first step that was replayed.
+        step: The first step with a non-finite number; None if all steps stayed finite.
+        origin: Origin of that number; None if it was not found.
+        layers: How NaN and Inf spread through the layers in that step.
+        comparison: Difference between the replayed steps and the recording.
+        recorded_step: The step at which the recorded run detected a non-finite number.
+        recorded_message: The message of the recorded run.
+        trials: Results of the remedies, if `try_remedies=True`.
     """
 
     first_step: int
     step: int | None
-    birth: Origin | None
-    layers: Sequence[LayerNumbers]
-    likeness: Likeness
+    origin: Origin | None
+    layers: Sequence[LayerNonFiniteCounts]
+    comparison: Comparison
     recorded_step: int
-    recorded: str
+    recorded_message: str
     trials: Sequence[Trial] = ()
 
     @property
-    def reproduced(self) -> bool:
-        """Whether it happened again, and no step up to it went otherwise than recorded."""
-        return self.step is not None and self.likeness.is_close
+    def is_reproduced(self) -> bool:
+        """True if a step was not finite, and all steps up to it match the recording."""
+        return self.step is not None and self.comparison.is_close
 
     def as_dict(self) -> dict[str, Any]:
-        """What JSON can hold: `step`, `phase`, `layer`, `operation`, `cause`, `reproduced`, ..."""
-        born = asdict(self.birth) if self.birth else {}
+        """Returns the result as JSON types: `step`, `phase`, `layer`, `operation`, `cause`, ..."""
+        origin = asdict(self.origin) if self.origin else {}
         keys = ("phase", "layer", "operation", "cause")
         return {
             "step": self.step,
-            **{key: born.get(key, "") for key in keys},
-            "reproduced": self.reproduced,
+            **{key: origin.get(key, "") for key in keys},
+            "is_reproduced": self.is_reproduced,
             "first_step": self.first_step,
             "recorded_step": self.recorded_step,
-            "recorded": self.recorded,
-            **asdict(self.likeness),
+            "recorded_message": self.recorded_message,
+            **asdict(self.comparison),
             "layers": [asdict(layer) for layer in self.layers],
             "trials": [asdict(trial) for trial in self.trials],
         }
 
     def __str__(self) -> str:
-        lines = [f"recorded    {self.recorded}", f"run again   {self._course}", *self._story]
-        return "\n".join([*lines, *(["", table(self.trials)] if self.trials else [])])
+        last_step = self.step or self.recorded_step
+        lines = [
+            f"recorded    {self.recorded_message}",
+            f"replayed    steps {self.first_step} to {last_step}; {self.comparison}",
+            *self._origin_lines(),
+        ]
+        return "\n".join([*lines, *(["", format_table(self.trials)] if self.trials else [])])
 
-    @property
-    def _story(self) -> list[str]:
+    def _origin_lines(self) -> list[str]:
         if self.step is None:
-            return ["not reproduced: every number stayed finite."]
-        if self.birth is None:
-            return [f"step {self.step}: not finite; where it began is not known."]
-        place = " → ".join(filter(None, [self.birth.phase, self.birth.layer, self.birth.operation]))
-        told = [f"born        step {self.step} → {place}", f"cause       {self.birth.cause}"]
+            return ["Not reproduced: all numbers stayed finite."]
+        if self.origin is None:
+            return [f"Step {self.step} is not finite, but its origin was not found."]
+        location = (self.origin.phase, self.origin.layer, self.origin.operation)
+        path = " → ".join(filter(None, [f"step {self.step}", *location]))
+        lines = [f"origin      {path}", f"cause       {self.origin.cause}"]
         forward = [layer.layer for layer in self.layers if layer.num_forward]
         backward = [layer.layer for layer in reversed(self.layers) if layer.num_backward]
-        ways = {"forward": forward, "backward": backward}
-        return told + [f"{way:<12}{_listed(reached)}" for way, reached in ways.items() if reached]
-
-    @property
-    def _course(self) -> str:
-        last = self.step or self.recorded_step
-        return f"from step {self.first_step} to {last}; {self.likeness}"
+        directions = {"forward": forward, "backward": backward}
+        return lines + [
+            f"{name:<12}{_list(layers)}" for name, layers in directions.items() if layers
+        ]
 
 
-def _listed(layers: Sequence[str]) -> str:
-    more = f" and {len(layers) - _SHOWN} more" if len(layers) > _SHOWN else ""
-    return f"through {', '.join(layers[:_SHOWN])}{more}"
+def _list(layers: Sequence[str]) -> str:
+    num_more = len(layers) - _MAX_LISTED_LAYERS
+    more = f" and {num_more} more" if num_more > 0 else ""
+    return f"NaN or Inf in {', '.join(layers[:_MAX_LISTED_LAYERS])}{more}"
 
 
 def replay(
     capsule: str | os.PathLike[str], model: Any = None, try_remedies: bool = False
 ) -> Replay:
-    """Runs the steps of a capsule again, and looks for the first non-finite number in them.
+    """Replays a capsule and finds the origin of the first non-finite number.
 
-    The model's variables, and torch's random generators, are afterwards as they were before.
+    The recorded steps run until one of them is not finite. That step runs again, operation by
+    operation. The variables of the model and the random state are restored afterwards.
 
     Args:
         capsule: The folder that `FlightRecorder` wrote.
-        model: The model, compiled as it was when it was trained; None makes it from the
-            configuration in the capsule.
-        try_remedies: Whether to run the steps again with one change each, and see what helps.
+        model: The model, compiled as in the recorded run. None restores it from the configuration
+            in the capsule, for which custom classes must be registered.
+        try_remedies: Whether to replay the steps once more with each remedy, such as a smaller
+            learning rate, to see which of them would have stayed finite.
+
+    Returns:
+        A `Replay`. Print it for a report.
 
     Raises:
-        FileNotFoundError: `capsule` is none.
-        TypeError: `model` is no Keras model.
-        ValueError: It is damaged, belongs to another model, or has no configuration.
+        FileNotFoundError: `capsule` is not a capsule.
+        TypeError: `model` is not a Keras model.
+        ValueError: The capsule is damaged, was recorded on another backend or with another model,
+            or has no configuration.
     """
-    held = Capsule.load(capsule)
-    model = built(held) if model is None else model
+    recording = Capsule.load(capsule)
+    model = _restore_model(recording) if model is None else model
     keras_internals.check_model(model)
-    keras_internals.build_model(model, keras_internals.as_fed(held.batches[0][0]))
-    state, draw = keras_internals.read_state(model), keras_internals.random_state()
+    keras_internals.build_model(model, keras_internals.to_model_input(recording.batches[0][0]))
+    state, rng_state = keras_internals.read_state(model), keras_internals.random_state()
     try:
-        return _replayed(held, model, try_remedies)
+        return _replay(recording, model, try_remedies)
     finally:
         keras_internals.write_state(model, state)
-        keras_internals.set_random_state(draw)
+        keras_internals.set_random_state(rng_state)
 
 
-def _replayed(held: Capsule, model: Any, try_remedies: bool) -> Replay:
-    done: list[Rerun] = []
-    for step in rerun(model, held):
-        done.append(step)
+def _replay(capsule: Capsule, model: Any, try_remedies: bool) -> Replay:
+    steps: list[ReplayedStep] = []
+    for step in replay_steps(model, capsule):
+        steps.append(step)
         if not step.is_finite:
             break
-    bad = None if done[-1].is_finite else done[-1]
-    born, layers = (None, []) if bad is None else _birth(model, bad)
-    named = born.layer if born else ""
-    patient = ReplayContext(model, held, len(done) - 1, named) if bad and try_remedies else None
+    bad_step = None if steps[-1].is_finite else steps[-1]
+    origin, layers = (None, []) if bad_step is None else _find_origin(model, bad_step)
+    trials: Sequence[Trial] = ()
+    if bad_step and try_remedies:
+        layer = origin.layer if origin else ""
+        trials = run_trials(ReplayContext(model, capsule, len(steps) - 1, layer))
     return Replay(
-        first_step=held.about["step"] + 1,
-        step=None if bad is None else bad.number,
-        birth=born,
+        first_step=capsule.metadata["step"] + 1,
+        step=None if bad_step is None else bad_step.number,
+        origin=origin,
         layers=layers,
-        likeness=compared(done, held.rows),
-        recorded_step=held.about["event"]["step"],
-        recorded=held.about["event"]["message"],
-        trials=tried(patient) if patient else (),
+        comparison=compare_with_recording(steps, capsule.rows),
+        recorded_step=capsule.metadata["event"]["step"],
+        recorded_message=capsule.metadata["event"]["message"],
+        trials=trials,
     )
 
 
-def _birth(model: Any, step: Rerun) -> tuple[Origin | None, Sequence[LayerNumbers]]:
+def _find_origin(
+    model: Any, step: ReplayedStep
+) -> tuple[Origin | None, Sequence[LayerNonFiniteCounts]]:
     keras_internals.write_state(model, step.before)
-    keras_internals.set_random_state(step.draw)
-    x, y, weight = keras.utils.unpack_x_y_sample_weight(keras_internals.as_fed(step.batch))
-    born, outcome = birth(model, x, y, weight)
-    born = born or update_birth(model, step.before, step.after, outcome.gradients)
-    return born, outcome.layers
+    keras_internals.set_random_state(step.rng_state)
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(keras_internals.to_model_input(step.batch))
+    origin, result = find_origin(model, x, y, weight)
+    origin = origin or find_update_origin(model, step.before, step.after, result.gradients)
+    return origin, result.layers
 
 
-def built(capsule: Capsule) -> Any:
-    """The model of a capsule, compiled.
-
-    Raises:
-        ValueError: The capsule has no configuration, or Keras cannot make the model from it.
-    """
-    about = capsule.about
-    if about["backend"] != keras.backend.backend():
+def _restore_model(capsule: Capsule) -> Any:
+    metadata = capsule.metadata
+    if metadata["backend"] != keras.backend.backend():
         raise ValueError(
-            f"The capsule was made on {about['backend']}, and the active Keras backend is "
-            f"{keras.backend.backend()}. Set KERAS_BACKEND={about['backend']}."
+            f"The capsule was recorded with the Keras backend {metadata['backend']!r}, but the active "
+            f"backend is {keras.backend.backend()!r}. Set KERAS_BACKEND={metadata['backend']}."
         )
-    if about["model"] is None:
+    if metadata["model"] is None:
         raise ValueError(
-            f"The capsule has no configuration of the model ({about['model_error']}). Pass the "
-            "model, compiled as it was: replay(capsule, model=...), or --module my_project:build."
+            f"The capsule contains no configuration of the model ({metadata['model_error']}). Pass "
+            "the model, compiled as in the recorded run: replay(capsule, model=...), or "
+            "--module my_project:build."
         )
     try:
-        with keras_internals.without_tensorflow():
-            return keras.models.model_from_json(json.dumps(about["model"]))
-    except Exception as error:  # Whatever a layer's from_config raises.
+        with keras_internals.without_loading_tensorflow():
+            return keras.models.model_from_json(json.dumps(metadata["model"]))
+    except Exception as error:  # The `from_config` of a layer may raise anything.
         raise ValueError(
-            f"The model cannot be made from its configuration ({error}). Pass it, compiled as it "
-            "was: replay(capsule, model=...), or --module my_project:build."
+            f"The model cannot be restored from its configuration ({error}). Pass the model, compiled "
+            "as in the recorded run: replay(capsule, model=...), or --module my_project:build."
         ) from error

@@ -1,134 +1,142 @@
-"""Data: what `fit` was given, where it can be looked at without being consumed."""
+"""FitData: the data that `fit` was given, if a sample can be read without consuming it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 from keras_l4 import keras_internals
-from keras_l4.inspection.target_metadata import target_facts
+from keras_l4.inspection.target_metadata import target_metadata
 from keras_l4.records.metadata import InputMetadata, TargetMetadata
 
 NAN = float("nan")
-_SAMPLE_ROWS = 1024
-_TARGET_ROWS = 4096
-_BATCH_ROWS = 128
-_BATCH_ELEMENTS = 2**20
+Array: TypeAlias = Any
+
+_INPUT_SAMPLE_ROWS = 1024
+_TARGET_SAMPLE_ROWS = 4096
+_MIN_BATCH_ROWS, _MAX_BATCH_ROWS = 8, 128
+_MAX_BATCH_ELEMENTS = 2**20
+_KERAS_DEFAULT_BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
-class Data:
+class FitData:
     """The arrays that `fit` was given.
 
     Attributes:
-        x: Array, or a structure of them; None for datasets, generators and the like, which
-            would be consumed, or their random state moved, by a look.
+        x: Array, or a structure of arrays. None for datasets and generators: reading a sample would
+            consume it, or advance a random state.
         y: Array, or None.
-        batch_size: Examples of a batch; 0 if not known.
-        weighted: Whether some examples count for more than others in training. How well a
-            constant does by that measure is not known.
+        batch_size: Examples per batch; 0 if unknown.
+        is_weighted: Whether examples have weights. The loss of a constant prediction is unknown
+            then.
     """
 
     x: Any = None
-    y: Any = None
+    y: Array | None = None
     batch_size: int = 0
-    weighted: bool = False
+    is_weighted: bool = False
 
     @classmethod
-    def of_fit(cls) -> Data:
-        """What the `fit` that is running was given."""
-        given = keras_internals.fit_arguments()
-        x, y = given.get("x"), given.get("y")
+    def from_running_fit(cls) -> FitData:
+        """Returns the data of the `fit` that is running."""
+        arguments = keras_internals.fit_arguments()
+        x, y = arguments.get("x"), arguments.get("y")
         if x is None or not all(map(_is_array, keras.tree.flatten(x))):
             return cls()
-        weights = (given.get("class_weight"), given.get("sample_weight"))
+        weights = (arguments.get("class_weight"), arguments.get("sample_weight"))
         return cls(
             x=x,
             y=y if _is_array(y) else None,
-            batch_size=given.get("batch_size") or 32,
-            weighted=any(weight is not None for weight in weights),
+            batch_size=arguments.get("batch_size") or _KERAS_DEFAULT_BATCH_SIZE,
+            is_weighted=any(weight is not None for weight in weights),
         )
 
     @property
     def num_examples(self) -> int:
+        """Number of examples; 0 if unknown."""
         return 0 if self.x is None else len(keras.tree.flatten(self.x)[0])
 
     @property
     def steps_per_epoch(self) -> int:
+        """Batches per epoch; 0 if unknown."""
         return -(-self.num_examples // self.batch_size) if self.batch_size else 0
 
-    def batch(self) -> tuple[Any, np.ndarray | None]:
-        """A few examples from all over the data, of limited size, and their targets."""
+    def probe_batch(self) -> tuple[Any, np.ndarray | None]:
+        """Returns up to 128 examples, spread over the data, and their targets."""
         first = keras.tree.flatten(self.x)[0]
-        per_row = max(1, int(np.prod(first.shape[1:])))
-        num_rows = int(np.clip(_BATCH_ELEMENTS // per_row, 8, _BATCH_ROWS))
-        x = keras.tree.map_structure(lambda a: _rows(a, num_rows), self.x)
-        return x, None if self.y is None else _rows(self.y, num_rows)
+        num_elements = max(1, int(np.prod(first.shape[1:])))
+        num_fitting = _MAX_BATCH_ELEMENTS // num_elements
+        num_rows = int(np.clip(num_fitting, _MIN_BATCH_ROWS, _MAX_BATCH_ROWS))
+        x = keras.tree.map_structure(lambda array: _sample_rows(array, num_rows), self.x)
+        return x, None if self.y is None else _sample_rows(self.y, num_rows)
 
-    def input_facts(self) -> InputMetadata | None:
-        """Of the first input."""
+    def input_metadata(self) -> InputMetadata | None:
+        """Returns the metadata of the first input; None if it is unknown or not numeric."""
         if self.x is None:
             return None
         first = keras.tree.flatten(self.x)[0]
-        sample = _rows(first, _SAMPLE_ROWS)
+        sample = _sample_rows(first, _INPUT_SAMPLE_ROWS)
         if sample.dtype.kind not in "fiub":
             return None
-        return _input_facts(sample, len(first))
+        return _input_metadata(sample, len(first))
 
-    def target_facts(self, loss: str) -> TargetMetadata | None:
-        """Of the only output."""
+    def target_metadata(self, loss: str) -> TargetMetadata | None:
+        """Returns the metadata of the targets; None if they are unknown or not numeric."""
         if self.y is None:
             return None
-        sample = _rows(self.y, _TARGET_ROWS)
+        sample = _sample_rows(self.y, _TARGET_SAMPLE_ROWS)
         if sample.dtype.kind not in "fiub":
             return None
-        facts = target_facts(sample, loss)
-        return replace(facts, majority=NAN, trivial_loss=NAN) if self.weighted else facts
+        metadata = target_metadata(sample, loss)
+        if self.is_weighted:
+            return replace(metadata, majority_fraction=NAN, trivial_loss=NAN)
+        return metadata
 
 
 def _is_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray) or keras.ops.is_tensor(x) or _is_table(x)
+    return isinstance(x, np.ndarray) or keras.ops.is_tensor(x) or _is_pandas(x)
 
 
-def _is_table(x: Any) -> bool:
+def _is_pandas(x: Any) -> bool:
     return type(x).__module__.startswith("pandas.")
 
 
-def _rows(array: Any, number: int) -> np.ndarray:
-    """So many rows at equal distances, as Keras would feed them: data is often sorted."""
-    picks = np.unique(np.linspace(0, len(array) - 1, number).astype(int))
+def _sample_rows(array: Array, num_rows: int) -> np.ndarray:
+    """Returns rows at equal distances, since data is often sorted, in the dtype that Keras feeds."""
+    indices = np.unique(np.linspace(0, len(array) - 1, num_rows).astype(int))
     if isinstance(array, np.ndarray):
-        rows = array[picks]
-    elif _is_table(array):
-        rows = array.iloc[picks].to_numpy()
+        rows = array[indices]
+    elif _is_pandas(array):
+        rows = array.iloc[indices].to_numpy()
     else:
-        rows = np.stack([keras.ops.convert_to_numpy(array[int(i)]) for i in picks])
+        rows = np.stack([keras.ops.convert_to_numpy(array[int(i)]) for i in indices])
     return rows.astype(keras.config.floatx()) if rows.dtype.kind == "f" else rows
 
 
-def _input_facts(sample: np.ndarray, num_examples: int) -> InputMetadata:
+def _input_metadata(sample: np.ndarray, num_examples: int) -> InputMetadata:
     values = sample.astype(np.float64)
-    finite = np.isfinite(values)
-    held = values[finite] if finite.any() else np.zeros(1)
-    sizes = _feature_sizes(np.where(finite, values, 0.0))
+    is_finite = np.isfinite(values)
+    finite = values[is_finite] if is_finite.any() else np.zeros(1)
+    scales = _feature_scales(np.where(is_finite, values, 0.0))
     return InputMetadata(
         shape=tuple(sample.shape[1:]),
         num_examples=num_examples,
-        minimum=float(held.min()),
-        maximum=float(held.max()),
-        mean=float(held.mean()),
-        std=float(held.std()),
-        scale=float(sizes.max(initial=0.0)),
-        feature_ratio=float(sizes.max() / sizes.min()) if sizes.size else 1.0,
-        num_nonfinite=int((~finite).sum()),
-        integer=sample.dtype.kind in "iub",
+        minimum=float(finite.min()),
+        maximum=float(finite.max()),
+        mean=float(finite.mean()),
+        std=float(finite.std()),
+        scale=float(scales.max(initial=0.0)),
+        feature_ratio=float(scales.max() / scales.min()) if scales.size else 1.0,
+        num_nonfinite=int((~is_finite).sum()),
+        is_integer=sample.dtype.kind in "iub",
     )
 
 
-def _feature_sizes(values: np.ndarray) -> np.ndarray:
-    """Root mean square of each feature that varies."""
+def _feature_scales(values: np.ndarray) -> np.ndarray:
+    """Returns the root mean square of each feature (last axis) that is not constant."""
     columns = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values[:, None]
     return np.sqrt(np.mean(np.square(columns), axis=0))[columns.std(axis=0) > 0]

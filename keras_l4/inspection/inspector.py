@@ -1,113 +1,116 @@
-"""Witness: notes what the optimizer does not see, the model, the data and its answers."""
+"""ModelInspector: annotates a run with the model, its data and its predictions."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from keras_l4 import keras_internals
-from keras_l4.inspection.fit_data import Data
-from keras_l4.inspection.model_metadata import model_facts
+from keras_l4.circuit_breaker import CircuitBreaker
+from keras_l4.inspection.fit_data import FitData
+from keras_l4.inspection.model_metadata import model_metadata
 from keras_l4.inspection.probe import Probe
 from keras_l4.records.annotations import AbortedStep, Annotation, EpochLogs, ProbeResult
 from keras_l4.records.metadata import ModelMetadata
-from keras_l4.session.circuit_breaker import CircuitBreaker
 
-if TYPE_CHECKING:
-    from keras_l4.callbacks.base import RecordingCallback
+_INSPECTING = "looking at the model (look_at_data)"
 
 
 class ModelInspector:
-    """Looks at a model before, while and after it is trained.
+    """Inspects a model before, during and after its training.
 
     Args:
         model: The model.
         optimizer: The optimizer that is recorded.
-        members: The callbacks: it looks only if one takes notes, and at the data only if all
-            of those allow it.
-        fuse: Runs what may fail.
-        deliver: Gets every note.
+        breaker: Runs the parts that may fail.
+        add_annotation: Receives every annotation.
+        is_enabled: Whether to inspect the model at all.
+        may_read_data: Whether to read a sample of the data, and to run the model on it.
+        rules: Names of the rules that evaluate the run.
     """
 
     def __init__(
         self,
         model: Any,
         optimizer: Any,
-        members: Sequence[RecordingCallback],
-        fuse: CircuitBreaker,
-        deliver: Callable[[Annotation], None],
+        breaker: CircuitBreaker,
+        add_annotation: Callable[[Annotation], None],
+        *,
+        is_enabled: bool,
+        may_read_data: bool,
+        rules: tuple[str, ...],
     ) -> None:
-        self._model = model
-        self._optimizer = optimizer
-        self._fuse = fuse
-        self._deliver = deliver
-        takers = [member for member in members if member.takes_notes]
-        with_data = bool(takers) and all(taker.options.look_at_data for taker in takers)
-        # Of several devices or processes each would have to take the same look.
-        with_data = with_data and not keras_internals.is_distributed(model)
-        self._rules = next((taker.rules for taker in takers if taker.rules), ())
-        self._data = fuse.attempt(_LOOKING, Data.of_fit) if with_data else None
+        self._model, self._optimizer = model, optimizer
+        self._breaker, self._add_annotation = breaker, add_annotation
+        self._is_enabled, self._rules = is_enabled, rules
+        # With several devices or processes, each would have to run the same forward pass.
+        reads_data = is_enabled and may_read_data and not keras_internals.is_distributed(model)
+        self._data = breaker.call(_INSPECTING, FitData.from_running_fit) if reads_data else None
         self._probe: Probe | None = None
-        self._iterations = keras_internals.num_iterations(optimizer)
-        self._is_wanted = bool(takers)
-        self._has_met = False
-        self._last_look = -1
+        self._initial_iterations = keras_internals.num_iterations(optimizer)
+        self._has_metadata = False
+        self._last_probed_step = -1
         self._num_epochs = 0
 
-    def meet(self, last_step: int) -> None:
-        """Notes the facts, and how untrained weights answer, once the model is built."""
-        if self._has_met or not self._is_wanted or not self._model.built:
+    def on_model_built(self, last_step: int) -> None:
+        """Adds the metadata, and for an untrained model its first probe. Runs once."""
+        if self._has_metadata or not self._is_enabled or not self._model.built:
             return
-        self._has_met = True
-        self._note(functools.partial(self._facts, last_step + 1))
-        if self._iterations == 0:
-            self._note(functools.partial(self._look, last_step))
+        self._has_metadata = True
+        self._annotate(functools.partial(self._metadata, last_step + 1))
+        if self._initial_iterations == 0:
+            self._annotate(functools.partial(self._run_probe, last_step))
 
     def end_epoch(self, step: int, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Looks after 1, 2, 4, 8, ... epochs, so that epochs may be short."""
-        if not self._is_wanted:
+        """Adds the logs, and a probe after 1, 2, 4, 8, ... epochs, since epochs may be short."""
+        if not self._is_enabled:
             return
         self._num_epochs += 1
-        self._note(lambda: EpochLogs(step, epoch, _numbers(logs)))
-        if self._num_epochs & (self._num_epochs - 1) == 0:
-            self._note(functools.partial(self._look, step))
+        self._annotate(lambda: EpochLogs(step, epoch, _scalars(logs)))
+        is_power_of_two = self._num_epochs & (self._num_epochs - 1) == 0
+        if is_power_of_two:
+            self._annotate(functools.partial(self._run_probe, step))
 
     def finish(self, step: int) -> None:
-        """A last look."""
-        self._note(functools.partial(self._look, step))
+        """Adds a last probe."""
+        self._annotate(functools.partial(self._run_probe, step))
 
-    def leave(self, step: int) -> None:
-        """`fit` is left, maybe by an error in the step after this one; its data is let go."""
+    def on_fit_exit(self, step: int) -> None:
+        """Releases the data; adds the step after `step` if a non-finite value aborted it."""
         self._data = None
-        if words := keras_internals.refusal():
-            self._deliver(AbortedStep(step, words))
+        if message := keras_internals.raised_nonfinite_message():
+            self._add_annotation(AbortedStep(step, message))
 
-    def _note(self, look: Callable[[], Annotation | None]) -> None:
-        note = self._fuse.attempt(_LOOKING, look)
-        if note is not None:
-            self._deliver(note)
+    def _annotate(self, inspect: Callable[[], Annotation | None]) -> None:
+        annotation = self._breaker.call(_INSPECTING, inspect)
+        if annotation is not None:
+            self._add_annotation(annotation)
 
-    def _facts(self, first_step: int) -> ModelMetadata:
-        at, data = (first_step, self._iterations), self._data or Data()
-        facts = replace(model_facts(self._model, self._optimizer, at, data), rules=self._rules)
+    def _metadata(self, first_step: int) -> ModelMetadata:
+        data = self._data or FitData()
+        metadata = model_metadata(
+            self._model,
+            self._optimizer,
+            data,
+            step=first_step,
+            iterations=self._initial_iterations,
+        )
+        metadata = replace(metadata, rules=self._rules)
         if data.x is not None:
-            self._probe = Probe(self._model, data, facts)
-        return facts
+            self._probe = Probe(self._model, data, metadata)
+        return metadata
 
-    def _look(self, step: int) -> ProbeResult | None:
-        """None where the answer is known, or there is no data."""
-        if self._probe is None or step == self._last_look:
+    def _run_probe(self, step: int) -> ProbeResult | None:
+        """Returns None if there is no data, or if the model was probed after this step already."""
+        if self._probe is None or step == self._last_probed_step:
             return None
-        self._last_look = step
-        return self._probe.look(step, self._num_epochs)
+        self._last_probed_step = step
+        return self._probe.run(step, self._num_epochs)
 
 
-_LOOKING = "looking at the model (look_at_data)"
-
-
-def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
+def _scalars(logs: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in logs.items() if np.ndim(value) == 0}

@@ -1,105 +1,82 @@
-"""Probe: how the model and its layers answer a small fixed batch."""
+"""Probe: the predictions and layer outputs of a model for a small fixed batch."""
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 from keras_l4 import keras_internals
-from keras_l4.inspection.activation_stats import layer_response
-from keras_l4.inspection.fit_data import Data
+from keras_l4.inspection.activation_stats import activation_stats
+from keras_l4.inspection.fit_data import FitData
 from keras_l4.inspection.model_metadata import activation_name, layer_name
-from keras_l4.inspection.prediction_scores import LossInfo, response
+from keras_l4.inspection.prediction_scores import LossInfo, probe_result
 from keras_l4.records.annotations import ActivationStats, ProbeResult
 from keras_l4.records.metadata import ModelMetadata
 
+Tensor: TypeAlias = Any
+
 
 class Probe:
-    """Runs the model on one batch, the same each time, and leaves no trace of it.
+    """Runs a model on the same batch again and again, without changing its state.
 
-    The forward pass is stateless: what a layer assigns (statistics of BatchNormalization, states
-    of seed generators) goes nowhere.
+    The forward pass is stateless: values that a layer assigns (the statistics of
+    BatchNormalization, the states of seed generators) are discarded.
 
     Args:
         model: The model.
-        data: What `fit` was given.
-        facts: Facts about the model.
+        data: The data that `fit` was given.
+        metadata: Metadata of the model.
     """
 
-    def __init__(self, model: Any, data: Data, facts: ModelMetadata) -> None:
-        self._model = model
-        self._facts = facts
-        self._x, targets = data.batch()
-        self._y = None if data.weighted else targets
-        takes = inspect.signature(model.call).parameters
-        self._mode = {"training": False} if "training" in takes else {}
+    def __init__(self, model: Any, data: FitData, metadata: ModelMetadata) -> None:
+        self._model, self._metadata = model, metadata
+        self._x, targets = data.probe_batch()
+        self._targets = None if data.is_weighted else targets
+        has_mode = "training" in inspect.signature(model.call).parameters
+        self._mode = {"training": False} if has_mode else {}
 
-    def look(self, step: int, epoch: int) -> ProbeResult:
-        """The answers by now, after step `step`."""
-        seen: list[ActivationStats] = []
-        trainable, non_trainable = keras_internals.model_state(self._model)
-        with keras_internals.same_random_state(), _watched(self._model, seen), _quiet():
-            outputs, _ = self._model.stateless_call(
-                trainable, non_trainable, self._inputs(), **self._mode
-            )
+    def run(self, step: int, epoch: int) -> ProbeResult:
+        """Runs the model after step `step`, and scores its predictions."""
+        layers: list[ActivationStats] = []
+        trainable, non_trainable = keras_internals.variable_values(self._model)
+        x = keras.tree.map_structure(keras.ops.convert_to_tensor, self._x)
+        with (
+            keras_internals.preserve_random_state(),
+            _observed_layers(self._model, layers),
+            # A layer issues its warnings in training, too.
+            keras_internals.silence_warnings(),
+        ):
+            outputs, _ = self._model.stateless_call(trainable, non_trainable, x, **self._mode)
         flat = keras.tree.flatten(outputs)
-        output = _to_numpy(flat[0]) if len(flat) == 1 else np.empty((0, 1))
-        targets = self._y if len(flat) == 1 else None
-        question = LossInfo(targets, self._facts.loss, self._facts.from_logits)
-        return response(step, epoch, tuple(seen), output, question)
-
-    def _inputs(self) -> Any:
-        return keras.tree.map_structure(keras.ops.convert_to_tensor, self._x)
+        has_one_output = len(flat) == 1
+        output = _to_numpy(flat[0]) if has_one_output else np.empty((0, 1))
+        targets = self._targets if has_one_output else None
+        loss_info = LossInfo(targets, self._metadata.loss, self._metadata.from_logits)
+        return probe_result(step, epoch, tuple(layers), output, loss_info)
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """What a layer has to warn of, it says in training."""
-    # Not `catch_warnings`: after that Python would say anew what it has said in training.
-    warn = warnings.warn
-    warnings.warn = _ignored
-    try:
-        yield
-    finally:
-        warnings.warn = warn
+def _observed_layers(model: Any, stats: list[ActivationStats]) -> AbstractContextManager[None]:
+    """Makes each layer without sublayers append the statistics of its first call to `stats`."""
+
+    def observed(layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+        name, activation = layer_name(layer), activation_name(layer)
+
+        def observed_call(*args: Any, **kwargs: Any) -> Any:
+            outputs = call(*args, **kwargs)
+            flat = keras.tree.flatten(outputs)
+            if flat and keras.ops.is_tensor(flat[0]) and name not in {s.name for s in stats}:
+                stats.append(activation_stats(name, _to_numpy(flat[0]), activation))
+            return outputs
+
+        return observed_call
+
+    return keras_internals.override_calls(keras_internals.leaf_layers(model), observed)
 
 
-def _ignored(*_: Any, **__: Any) -> None:
-    pass
-
-
-@contextlib.contextmanager
-def _watched(model: Any, seen: list[ActivationStats]) -> Iterator[None]:
-    """Layers without sublayers add what they answer to `seen`, each its first answer."""
-    layers = keras_internals.leaf_layers(model)
-    try:
-        for layer in layers:
-            _watch(layer, seen)
-        yield
-    finally:
-        for layer in layers:
-            vars(layer).pop("call", None)
-
-
-def _watch(layer: Any, seen: list[ActivationStats]) -> None:
-    call, name, activation = layer.call, layer_name(layer), activation_name(layer)
-
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        outputs = call(*args, **kwargs)
-        flat = keras.tree.flatten(outputs)
-        if flat and keras.ops.is_tensor(flat[0]) and name not in {s.name for s in seen}:
-            seen.append(layer_response(name, _to_numpy(flat[0]), activation))
-        return outputs
-
-    # Straight into the dictionary: Keras and torch track what is assigned.
-    vars(layer)["call"] = watched
-
-
-def _to_numpy(tensor: Any) -> np.ndarray:
+def _to_numpy(tensor: Tensor) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(tensor), np.float64)

@@ -1,4 +1,4 @@
-"""What targets look like, and the loss that a constant prediction would have."""
+"""Metadata of targets, and the loss of the best constant prediction; NumPy only."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import numpy as np
 
 from keras_l4.records.metadata import TargetMetadata, Task
 
-# Signs of the answers are compared with those of the targets; Keras takes 0 for -1.
+NAN = float("nan")
+# Losses that compare the signs of predictions and targets. Keras converts targets 0 to -1.
 MARGIN_LOSSES = ("hinge", "squared_hinge")
-# A few targets that are far off shall not count for more than others.
+# Losses that give little weight to outliers among the targets.
 ROBUST_LOSSES = ("huber", "log_cosh", "mean_absolute_error")
-# Those of Keras that are lowest where the answer is the target, or its probability. What another
-# loss makes of classes, only its author knows.
+# Losses of Keras that are lowest where the prediction is the target, or its probability. A custom
+# loss may give integer targets another meaning.
 KNOWN_LOSSES = (
     *MARGIN_LOSSES,
     *ROBUST_LOSSES,
@@ -31,13 +32,13 @@ KNOWN_LOSSES = (
 )
 
 
-def target_facts(sample: np.ndarray, loss: str) -> TargetMetadata:
-    """Facts of targets `[examples]` or `[examples, ...]`."""
+def target_metadata(sample: np.ndarray, loss: str) -> TargetMetadata:
+    """Returns the metadata of targets `[examples]` or `[examples, ...]`."""
     rows = sample.reshape(len(sample), -1)
-    finite = np.isfinite(rows.astype(np.float64))
-    values = np.where(finite, rows, 0).astype(np.float64)
-    task = task_of(rows, loss)
-    shares = _shares(values, task)
+    is_finite = np.isfinite(rows.astype(np.float64))
+    values = np.where(is_finite, rows, 0).astype(np.float64)
+    task = infer_task(rows, loss)
+    fractions = _class_fractions(values, task)
     return TargetMetadata(
         task=task,
         width=rows.shape[1],
@@ -45,15 +46,15 @@ def target_facts(sample: np.ndarray, loss: str) -> TargetMetadata:
         maximum=float(values.max()),
         mean=float(values.mean()),
         std=float(values.std()),
-        num_classes=len(shares),
-        majority=float(shares.max()) if len(shares) else float("nan"),
-        trivial_loss=_trivial_loss(values, shares, loss),
-        num_nonfinite=int((~finite).sum()),
+        num_classes=len(fractions),
+        majority_fraction=float(fractions.max()) if len(fractions) else NAN,
+        trivial_loss=_trivial_loss(values, fractions, loss),
+        num_nonfinite=int((~is_finite).sum()),
     )
 
 
-def task_of(rows: np.ndarray, loss: str) -> Task:
-    """What the targets `[examples, width]` stand for."""
+def infer_task(rows: np.ndarray, loss: str) -> Task:
+    """Returns the kind of targets `[examples, width]`."""
     width = rows.shape[1]
     if width == 1 and loss in MARGIN_LOSSES and np.isin(rows, (-1, 0, 1)).all():
         return "binary"
@@ -63,30 +64,30 @@ def task_of(rows: np.ndarray, loss: str) -> Task:
         return "one-hot" if (rows.sum(axis=1) == 1).all() else "multi-label"
     if width == 1 and loss.startswith("sparse_"):
         return "labels"
-    few = len(np.unique(rows)) <= max(2, np.sqrt(len(rows)))
-    whole = rows.dtype.kind in "iub"
-    return "labels" if width == 1 and whole and few else "real"
+    has_few_values = len(np.unique(rows)) <= max(2, np.sqrt(len(rows)))
+    is_integer = rows.dtype.kind in "iub"
+    return "labels" if width == 1 and is_integer and has_few_values else "real"
 
 
-def _shares(values: np.ndarray, task: Task) -> np.ndarray:
-    """Share of each class; none for real numbers."""
-    if task == "real" or task == "multi-label":
+def _class_fractions(values: np.ndarray, task: Task) -> np.ndarray:
+    """Returns the fraction of each class; empty if the targets are not classes."""
+    if task in ("real", "multi-label"):
         return np.empty(0)
     if task == "one-hot":
         return values.mean(axis=0)
     return np.unique(values, return_counts=True)[1] / values.size
 
 
-def _trivial_loss(values: np.ndarray, shares: np.ndarray, loss: str) -> float:
-    """The lowest loss of a constant prediction."""
+def _trivial_loss(values: np.ndarray, fractions: np.ndarray, loss: str) -> float:
+    """Returns the lowest loss of a constant prediction; NaN if it is not known."""
     if loss == "mean_squared_error":
         return float(values.var(axis=0).mean())
     if loss == "mean_absolute_error":
         return float(np.abs(values - np.median(values, axis=0)).mean())
-    if loss in ("categorical_crossentropy", "sparse_categorical_crossentropy") and len(shares):
-        return float(-np.sum(shares * np.log(np.maximum(shares, 1e-12))))
-    inside = values.min() >= 0 and values.max() <= 1
-    if loss == "binary_crossentropy" and inside:
+    if loss in ("categorical_crossentropy", "sparse_categorical_crossentropy") and len(fractions):
+        return float(-np.sum(fractions * np.log(np.maximum(fractions, 1e-12))))
+    is_probability = values.min() >= 0 and values.max() <= 1
+    if loss == "binary_crossentropy" and is_probability:
         mean = np.clip(values.mean(axis=0), 1e-12, 1 - 1e-12)
         return float(-np.mean(mean * np.log(mean) + (1 - mean) * np.log(1 - mean)))
-    return float("nan")
+    return NAN

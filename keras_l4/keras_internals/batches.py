@@ -1,93 +1,96 @@
-"""The batches of `fit`: Keras shows them to no callback."""
+"""Observes the batches of a running `fit`, which Keras shows to no callback."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 from keras_l4.keras_internals.fit import fit_arguments, on_fit_exit
 
-Batch = Any
-"""A structure of arrays, as `fit` hands it to `train_step`."""
-BATCHES_AHEAD = 1 if keras.backend.backend() == "torch" else 0
-"""Batches that Keras' trainer has taken from the iterator when it says that the next one begins."""
-See = Callable[[Batch], None]
+Batch: TypeAlias = Any
+"""A structure of arrays, as `fit` passes it to `train_step`."""
+BatchListener: TypeAlias = Callable[[Batch], None]
+NUM_PREFETCHED_BATCHES = 1 if keras.backend.backend() == "torch" else 0
+"""Batches beyond the current one that Keras has read when it calls `on_train_batch_begin`."""
 
 
-def watch_batches(see: See) -> bool:
-    """Calls `see` with every batch of the `fit` that is running, before its step.
+def watch_batches(on_batch: BatchListener) -> bool:
+    """Calls `on_batch` with a copy of every batch of the running `fit`, before its step.
 
-    Nothing is consumed or reordered: it stands behind all that the data goes through. There is
-    no public way to the iterator that `fit` made; it asks this method for the batches of an
-    epoch.
+    Batches are observed behind the whole input pipeline; none is consumed or reordered.
 
     Args:
-        see: Called with copies of the arrays of a batch, in their structure. What is no dense array
-            of numbers or strings, such as a ragged tensor, stands there itself.
+        on_batch: Takes the batch, with NumPy copies of its arrays. An element that is not a dense
+            array of numbers or strings, such as a ragged tensor, is passed as it is.
 
     Returns:
-        Whether it could be arranged. Batches that a `tf.distribute` strategy has dealt out to
-        replicas cannot be seen.
+        False if batches cannot be observed: no `fit` runs, or a `tf.distribute` strategy has
+        distributed them to replicas.
     """
-    iterator = fit_arguments().get("epoch_iterator")
-    if iterator is None:
+    epoch_iterator = fit_arguments().get("epoch_iterator")
+    if epoch_iterator is None:
         return False
-    batches = iterator._get_iterator
-    if keras.backend.backend() == "tensorflow":
-        if not _is_dataset(batches()):
-            return False
-        iterator._get_iterator = lambda: _passed_through(batches(), see)
+    # `EpochIterator._get_iterator` returns the batches of an epoch. `fit` creates the object and
+    # passes it to no callback; without replacing this method, batches could only be observed by
+    # reading them, and those would be lost to the training.
+    get_batches = epoch_iterator._get_iterator
+    if keras.backend.backend() != "tensorflow":
+        epoch_iterator._get_iterator = lambda: _ObservedBatches(get_batches(), on_batch)
+    elif _is_dataset(get_batches()):
+        epoch_iterator._get_iterator = lambda: _observed_dataset(get_batches(), on_batch)
     else:
-        iterator._get_iterator = lambda: _Seen(batches(), see)
-    # The iterator, which holds the data, would hold itself.
-    on_fit_exit(lambda: vars(iterator).pop("_get_iterator", None))
+        return False
+    # The lambda refers to the iterator that holds it: a cycle that would keep the data in memory.
+    on_fit_exit(lambda: vars(epoch_iterator).pop("_get_iterator", None))
     return True
 
 
-def as_fed(batch: Batch) -> Batch:
-    """What `see` was called with, as a model takes it: Keras takes no strings of NumPy's."""
+def to_model_input(batch: Batch) -> Batch:
+    """Converts a copied batch to what a model accepts: Keras does not accept NumPy byte strings."""
 
-    def fed(x: Any) -> Any:
+    def convert(x: Any) -> Any:
         is_text = x is not None and x.dtype.kind == "S"
         return keras.ops.convert_to_tensor(x) if is_text else x
 
-    return keras.tree.map_structure(fed, batch)
+    return keras.tree.map_structure(convert, batch)
 
 
-class _Seen:
-    """Batches that are seen when they are asked for."""
+class _ObservedBatches:
+    """An iterable that passes each batch to a listener when it is read."""
 
-    def __init__(self, batches: Iterable[Any], see: See) -> None:
-        self._batches, self._see = batches, see
+    def __init__(self, batches: Iterable[Any], on_batch: BatchListener) -> None:
+        self._batches, self._on_batch = batches, on_batch
 
     def __iter__(self) -> Iterator[Any]:
-        # At once: torch's loader draws a random number where an iterator of it is made.
-        return map(self._show, iter(self._batches))
+        # Not a generator, which would call `iter` only at the first batch: torch's DataLoader draws
+        # a random number in `iter`, and later draws of the training would differ.
+        return map(self._observe, iter(self._batches))
 
-    def _show(self, batch: Any) -> Any:
-        self._see(keras.tree.map_structure(_copy, batch))
+    def _observe(self, batch: Any) -> Any:
+        self._on_batch(keras.tree.map_structure(_copy, batch))
         return batch
 
 
 def _copy(x: Any) -> Any:
-    # Of a sparse array of JAX's, NumPy makes an object; Keras a dense one, however large.
+    # `np.asarray` on a JAX BCOO returns an object array, which `_copy_or` rejects; Keras would
+    # densify the BCOO, which may not fit in memory.
     convert = np.asarray if keras.backend.backend() == "jax" else keras.ops.convert_to_numpy
     try:
-        return _plain(np.asarray(convert(x)), x)
-    except (TypeError, ValueError, RuntimeError):  # torch's sparse ones.
+        return _copy_or(np.asarray(convert(x)), x)
+    except (TypeError, ValueError, RuntimeError):  # Sparse tensors of torch.
         return x
 
 
-def _plain(array: np.ndarray, otherwise: Any) -> Any:
-    """A copy of numbers, or of strings; `otherwise` where that would be none."""
+def _copy_or(array: np.ndarray, default: Any) -> Any:
+    """Returns a copy of an array of numbers or strings, or `default` for other objects."""
     if not array.dtype.hasobject:
         return np.array(array)
     strings = array.astype("S")
-    # NumPy takes zero bytes at the end of a string for padding.
-    return strings if np.array_equal(strings.astype(object), array) else otherwise
+    # NumPy drops zero bytes at the end of a string as padding: such strings cannot be copied.
+    return strings if np.array_equal(strings.astype(object), array) else default
 
 
 def _is_dataset(batches: Any) -> bool:
@@ -96,20 +99,20 @@ def _is_dataset(batches: Any) -> bool:
     return isinstance(batches, tf.data.Dataset)
 
 
-def _passed_through(batches: Any, see: See) -> Any:
-    """A dataset of the same elements, which shows each to `see` on its way."""
+def _observed_dataset(batches: Any, on_batch: BatchListener) -> Any:
+    """Returns a dataset of the same elements that passes each to `on_batch` when it is read."""
     import tensorflow as tf
 
-    def show(*element: Any) -> Any:
+    def observe(*element: Any) -> Any:
         batch = element if isinstance(batches.element_spec, tuple) else element[0]
-        parts = tf.nest.flatten(batch)
+        leaves = tf.nest.flatten(batch)
 
-        def look(*arrays: np.ndarray) -> None:
-            copies = iter([_plain(x, x) for x in arrays])
-            seen = [next(copies) if isinstance(x, tf.Tensor) else x for x in parts]
-            see(tf.nest.pack_sequence_as(batch, seen))
+        def notify(*arrays: np.ndarray) -> None:
+            copies = iter([_copy_or(x, x) for x in arrays])
+            copied = [next(copies) if isinstance(x, tf.Tensor) else x for x in leaves]
+            on_batch(tf.nest.pack_sequence_as(batch, copied))
 
-        tf.numpy_function(look, [x for x in parts if isinstance(x, tf.Tensor)], [])
+        tf.numpy_function(notify, [x for x in leaves if isinstance(x, tf.Tensor)], [])
         return batch
 
-    return batches.map(show)
+    return batches.map(observe)

@@ -1,4 +1,7 @@
-"""Refusals: what a framework raises, instead of going on, at a number that is not finite."""
+"""Recognizes the errors that a framework raises at a non-finite number.
+
+These errors have no dedicated exception type, so that only their messages identify them.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,28 @@ import sys
 
 import keras
 
-# torch's binary cross-entropy and its anomaly mode; JAX's debug_nans; TensorFlow's check_numerics.
-# None of them has a class of its own. Of targets, torch says the same where they are no classes.
-_SAID = {
+# torch: its binary cross-entropy, and its anomaly mode. JAX: the option `jax_debug_nans`.
+# TensorFlow: `tf.debugging.check_numerics`. torch uses the message of its binary cross-entropy also
+# for targets outside of 0 to 1.
+_NONFINITE_ERRORS = {
     "torch": r"of input should be between 0 and 1|returned nan values",
     "jax": r"invalid value \((nan|inf)\)",
     "tensorflow": "Detected Infinity or NaN",
 }
-_BOLD = r"\x1b\[\d*m"
+_TERMINAL_STYLE = r"\x1b\[\d*m"
 
 
-def refusal() -> str:
-    """What it says, if one is being raised now; else nothing."""
+def raised_nonfinite_message() -> str:
+    """Returns `nonfinite_message` of the exception that is being handled, or ""."""
     error = sys.exception()
-    return words_of(error) if isinstance(error, Exception) else ""
+    return nonfinite_message(error) if isinstance(error, Exception) else ""
 
 
-def words_of(error: Exception) -> str:
-    """The line that says that a number was not finite; empty if the error is about something else."""
-    lines = re.sub(_BOLD, "", str(error)).splitlines()
-    said = re.compile(_SAID[keras.backend.backend()])
-    return next((line.strip() for line in lines if said.search(line)), "")
+def nonfinite_message(error: Exception) -> str:
+    """Returns the line of an error message that reports a non-finite number.
+
+    Returns "" if the error is about something else.
+    """
+    lines = re.sub(_TERMINAL_STYLE, "", str(error)).splitlines()
+    pattern = re.compile(_NONFINITE_ERRORS[keras.backend.backend()])
+    return next((line.strip() for line in lines if pattern.search(line)), "")

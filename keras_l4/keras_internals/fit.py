@@ -1,4 +1,7 @@
-"""The end of `fit`, however it ends: Keras calls no callback when `fit` raises."""
+"""Hooks into a running `Model.fit`: its end, however it ends, and its arguments.
+
+Keras calls no callback when `fit` raises, and passes the arguments of `fit` to none.
+"""
 
 from __future__ import annotations
 
@@ -13,56 +16,62 @@ from typing import Any
 
 import keras
 
-_running: ContextVar[contextlib.ExitStack | None] = ContextVar("running_fit", default=None)
+_exit_stack: ContextVar[contextlib.ExitStack | None] = ContextVar("fit_exit_stack", default=None)
 
 
 @functools.cache
 def guard_fit() -> None:
-    """Makes every `keras.Model.fit` from now on run what `on_fit_exit` was given.
+    """Wraps `keras.Model.fit`, once per process, so that `on_fit_exit` works.
 
-    There is no other hook: only something around `fit` sees an exception in the data, in
-    another callback, or a KeyboardInterrupt, and it has to be there before `fit` is entered.
+    Call it when a callback is created, before its `fit` begins.
+
+    `fit` has to be wrapped since only its caller sees every way in which it ends: an exception in
+    the data pipeline, in another callback or in the step, or a KeyboardInterrupt. Keras then calls
+    no `on_train_end`; without the wrapper the optimizer would stay instrumented, and the event file
+    open.
+
+    A `fit` that was looked up before is not wrapped: in
+    `model.fit(x, callbacks=[TrainingDiagnostics()])` Python evaluates `model.fit` first. For that
+    call `on_fit_exit` falls back to a finalizer of Keras' list of callbacks, which is freed when
+    `fit` returns or, after an exception, when the traceback is freed.
     """
     fit = keras.Model.fit
 
     @functools.wraps(fit)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
+    def guarded_fit(*args: Any, **kwargs: Any) -> Any:
         with contextlib.ExitStack() as stack:
-            token = _running.set(stack)
-            stack.callback(_running.reset, token)
+            token = _exit_stack.set(stack)
+            stack.callback(_exit_stack.reset, token)
             return fit(*args, **kwargs)
 
-    keras.Model.fit = guarded
+    keras.Model.fit = guarded_fit
 
 
 def on_fit_exit(function: Callable[[], None]) -> None:
-    """Calls `function` when the `fit` that is running in this thread ends, also by an exception."""
-    running = _running.get()
-    if running is not None:
-        running.push(functools.partial(_leave, function))
-    elif (callbacks := _callbacks_of_fit()) is not None:
-        weakref.finalize(callbacks, function).atexit = False
+    """Calls `function` when the `fit` that runs in this thread returns or raises.
+
+    Does nothing if no `fit` runs. See `guard_fit` for a `fit` that is not wrapped.
+    """
+    stack = _exit_stack.get()
+    if stack is not None:
+        stack.push(functools.partial(_run_at_exit, function))
+    elif (frame := _frame_of_fit()) is not None:
+        weakref.finalize(frame.f_locals["callbacks"], function).atexit = False
 
 
 def fit_arguments() -> Mapping[str, Any]:
-    """The arguments `x`, `y`, `batch_size`, ... of the `fit` that is running in this thread."""
+    """Returns the local variables `x`, `y`, `batch_size`, `epoch_iterator`, ... of the running `fit`.
+
+    Returns an empty dictionary if no `fit` runs in this thread.
+    """
     frame = _frame_of_fit()
     return {} if frame is None else frame.f_locals
 
 
-def _callbacks_of_fit() -> Any:
-    """The callback list of a `fit` that was looked up before it was guarded.
-
-    `model.fit(x, callbacks=[TrainingDiagnostics()])` looks `fit` up before it makes the callback.
-    The list lives as long as the call, or as the traceback of what it raised.
-    """
-    frame = _frame_of_fit()
-    return None if frame is None else frame.f_locals["callbacks"]
-
-
 def _frame_of_fit() -> FrameType | None:
-    """Keras hands no callback what `fit` was given."""
-    # The frame of this function, once asked for its locals, would hold itself, and all its callers.
+    """Returns the stack frame of Keras' `fit`, the only way from a callback to its arguments."""
+    # Start at the caller: reading `f_locals` of this function's own frame would create a reference
+    # cycle, which keeps all frames above, and the training data in them, in memory.
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not _is_fit(frame):
         frame = frame.f_back
@@ -70,16 +79,18 @@ def _frame_of_fit() -> FrameType | None:
 
 
 def _is_fit(frame: FrameType) -> bool:
-    is_named_so = frame.f_code.co_name == "fit"
-    callbacks = frame.f_locals.get("callbacks") if is_named_so else None
+    # The name comes first: `f_locals` of a frame is a copy, and costly to read.
+    callbacks = frame.f_locals.get("callbacks") if frame.f_code.co_name == "fit" else None
     return isinstance(callbacks, keras.callbacks.CallbackList)
 
 
-def _leave(function: Callable[[], None], _: Any, error: BaseException | None, __: Any) -> None:
-    """What `fit` raised goes on to the user; what that leads to here becomes a note on it."""
+def _run_at_exit(
+    function: Callable[[], None], _: Any, error: BaseException | None, __: Any
+) -> None:
+    """Calls `function`. If both it and `fit` raise, the error of `fit` reaches the user, with a note."""
     try:
         function()
-    except Exception as another:
+    except Exception as exit_error:
         if error is None:
             raise
-        error.add_note(f"keras_l4, when fit ended: {another!r}")
+        error.add_note(f"keras_l4, when fit ended: {exit_error!r}")

@@ -1,51 +1,50 @@
-"""Who is at work: the layers' calls, as they are entered and left."""
+"""Enters a context around the calls of layers, so that an operation can be attributed to its layer."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 
+from keras_l4.keras_internals.overrides import override_calls, patch
+
+LayerScope: TypeAlias = Callable[[Any], AbstractContextManager[Any]]
+"""Maps a layer to the context of its call."""
+
 
 def layer_path(layer: Any) -> str:
-    """As in the paths of its variables; the name of a layer that has not been built."""
+    """Returns the path of a layer, as in the paths of its variables, or its name before it is built."""
     return layer.path or layer.name
 
 
 @contextlib.contextmanager
-def around_layers(scope: Callable[[Any], AbstractContextManager[Any]]) -> Iterator[None]:
-    """Enters `scope(layer)` around each call of a layer, or of a model."""
-    # On the class, since a layer need not be tracked to be called, and casts its arguments before
-    # `call`, which is what an instance could be given.
-    call = keras.layers.Layer.__call__
+def scope_layer_calls(scope: LayerScope) -> Iterator[None]:
+    """Enters `scope(layer)` around every call of a layer or a model inside the context.
 
-    def scoped(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    Patches `keras.layers.Layer.__call__`. Overriding `call` of each layer would miss layers that
+    the model does not track, and the casts of the inputs, which happen before `call`.
+    """
+    layer_call = keras.layers.Layer.__call__
+
+    def scoped_call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         with scope(layer):
-            return call(layer, *args, **kwargs)
+            return layer_call(layer, *args, **kwargs)
 
-    keras.layers.Layer.__call__ = scoped
-    try:
+    with patch(keras.layers.Layer, __call__=scoped_call):
         yield
-    finally:
-        keras.layers.Layer.__call__ = call
 
 
-@contextlib.contextmanager
-def around_call(model: Any, scope: Callable[[Any], AbstractContextManager[Any]]) -> Iterator[None]:
-    """Enters `scope(model)` around its `call`, for trainers that do not call the model itself."""
-    call, own = model.call, vars(model).get("call")
+def scope_model_call(model: Any, scope: LayerScope) -> AbstractContextManager[None]:
+    """Enters `scope(model)` around `model.call`, for JAX's trainer, which bypasses `model.__call__`."""
 
-    def scoped(*args: Any, **kwargs: Any) -> Any:
-        with scope(model):
-            return call(*args, **kwargs)
+    def scoped(model: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+        def scoped_call(*args: Any, **kwargs: Any) -> Any:
+            with scope(model):
+                return call(*args, **kwargs)
 
-    # Straight into the dictionary: Keras tracks what is assigned.
-    vars(model)["call"] = scoped
-    try:
-        yield
-    finally:
-        del vars(model)["call"]
-        vars(model).update({} if own is None else {"call": own})
+        return scoped_call
+
+    return override_calls([model], scoped)

@@ -1,153 +1,219 @@
-"""The private Keras names that recording cannot do without, each with its reason."""
+"""Parts of Keras optimizers that have no public name: slots, clipping, accumulated gradients.
+
+An optimizer may wrap others. `unwrap_loss_scaling` goes from a `LossScaleOptimizer` to the optimizer
+that it scales, `inner_optimizers` from a `MultiOptimizer` to those that it combines.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
+from keras_l4.keras_internals.overrides import override_on_instance
 
-def implementation(optimizer: Any) -> Any:
-    """The class that Keras makes for `optimizer`.
 
-    On torch that is a subclass with fused updates, which `__new__` picks by exact class, so that
-    a plain subclass would lose it.
+def backend_class(optimizer: Any) -> Any:
+    """Returns the class that Keras instantiates for an optimizer class on the active backend.
+
+    On torch that is a subclass with fused updates. `__new__` selects it for the exact public class
+    only, so that a subclass of the public class would lose it.
     """
     return type(optimizer.__new__(optimizer))
 
 
-def inner_optimizer(optimizer: Any) -> Any:
-    """The optimizer that holds slots and clipping: the inner one under loss scaling."""
-    scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    return optimizer.inner_optimizer if scaled else optimizer
+def unwrap_loss_scaling(optimizer: Any) -> Any:
+    """Returns the optimizer that has the slots and clips: the inner one of a `LossScaleOptimizer`."""
+    is_scaling = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return optimizer.inner_optimizer if is_scaling else optimizer
+
+
+def inner_optimizers(optimizer: Any) -> list[Any]:
+    """Returns the optimizers that update variables: those of a `MultiOptimizer`, else the argument."""
+    is_multi = isinstance(optimizer, keras.optimizers.MultiOptimizer)
+    return optimizer.optimizers if is_multi else [optimizer]
+
+
+def inner_optimizer_of(optimizer: Any, variable: Any) -> Any:
+    """Returns the one of the `inner_optimizers` that updates the variable."""
+    if not isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        return optimizer
+    # `_var_to_optimizer_idx` is the assignment that Keras made in `build`. The public way, calling
+    # the user's `optimizer_mapping` again, may create a new optimizer at each call.
+    return optimizer.optimizers[optimizer._var_to_optimizer_idx[variable_key(optimizer, variable)]]
 
 
 def loss_scale(optimizer: Any) -> Any:
-    """What the loss was multiplied by, or None."""
+    """Returns the factor by which the loss was multiplied, or None."""
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer.dynamic_scale
     return optimizer.loss_scale_factor
 
 
 def raw_iterations(optimizer: Any) -> Any:
-    """The counter of all calls; `iterations` divides it by the accumulation steps."""
+    """Returns the variable that counts all calls of `apply`."""
+    # `_iterations` is the variable. The public `iterations` divides it by the accumulation steps,
+    # so that it does not tell the calls between two updates apart.
     return optimizer._iterations
 
 
 def num_iterations(optimizer: Any) -> int:
-    """`iterations`, of which a mirrored variable of TensorFlow has no `int`."""
+    """Returns `iterations` as an integer, also of a mirrored variable, which has no `int`."""
     return int(keras.ops.convert_to_numpy(optimizer.iterations))
 
 
-def parts(optimizer: Any) -> list[Any]:
-    """The optimizers that do the work: those in a `MultiOptimizer`, else the optimizer itself."""
-    multi = isinstance(optimizer, keras.optimizers.MultiOptimizer)
-    return optimizer.optimizers if multi else [optimizer]
-
-
-def part_of(optimizer: Any, variable: Any) -> Any:
-    """That of the `parts` which updates the variable."""
-    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
-        # The public map may be a function that makes a new optimizer at each call.
-        return optimizer.optimizers[optimizer._var_to_optimizer_idx[optimizer._var_key(variable)]]
-    return optimizer
-
-
 def learning_rate(optimizer: Any) -> Any:
-    """The nominal one; NaN for a `MultiOptimizer`, which has several."""
-    several = isinstance(optimizer, keras.optimizers.MultiOptimizer)
-    return float("nan") if several else optimizer.learning_rate
+    """Returns the nominal learning rate; NaN for a `MultiOptimizer`, which has several."""
+    is_multi = isinstance(optimizer, keras.optimizers.MultiOptimizer)
+    return float("nan") if is_multi else optimizer.learning_rate
 
 
-@contextlib.contextmanager
-def scaled_learning_rate(optimizer: Any, factor: float) -> Iterator[None]:
-    """The learning rate, or what its schedule gives, times `factor` inside."""
-    # The public setter would assign to the variable that is put back before each run.
-    held = vars(optimizer)["_learning_rate"]
-    vars(optimizer)["_learning_rate"] = _Scaled(held, factor)
-    try:
-        yield
-    finally:
-        vars(optimizer)["_learning_rate"] = held
+def scaled_learning_rate(optimizer: Any, factor: float) -> contextlib.AbstractContextManager[None]:
+    """Multiplies the learning rate, or the value of its schedule, by `factor` inside the context."""
+    # `_learning_rate` is the variable or the schedule. The public setter would assign to the
+    # variable, and replay restores that variable before each run, which would undo it.
+    base = vars(optimizer)["_learning_rate"]
+    return override_on_instance(optimizer, _learning_rate=_ScaledSchedule(base, factor))
 
 
 def set_learning_rate(optimizer: Any, rate: float) -> None:
-    """Sets what a callback may have set; what follows a schedule, or has several, keeps to it."""
-    held = vars(inner_optimizer(optimizer)).get("_learning_rate")
-    held = held.held if isinstance(held, _Scaled) else held
-    if isinstance(held, keras.Variable):
-        held.assign(rate)
+    """Sets the learning rate to a recorded value, which a callback may have set.
+
+    Does nothing for a schedule, which gives the recorded value again, and for a `MultiOptimizer`.
+    """
+    # Inside `scaled_learning_rate`, `_learning_rate` is the scaled schedule. The public setter would
+    # replace it, and raises an error for a schedule.
+    value = vars(unwrap_loss_scaling(optimizer)).get("_learning_rate")
+    value = value.base if isinstance(value, _ScaledSchedule) else value
+    if isinstance(value, keras.Variable):
+        value.assign(rate)
 
 
-class _Scaled(keras.optimizers.schedules.LearningRateSchedule):
-    def __init__(self, held: Any, factor: float) -> None:
-        self.held, self._factor = held, factor
+class _ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A constant multiple of a schedule or a variable."""
+
+    def __init__(self, base: Any, factor: float) -> None:
+        self.base, self._factor = base, factor
 
     def __call__(self, step: Any) -> Any:
-        given = self.held(step) if callable(self.held) else self.held
-        return given * self._factor
+        value = self.base(step) if callable(self.base) else self.base
+        return value * self._factor
 
 
 def accumulation_steps(optimizer: Any) -> int:
-    """Calls that one update adds up.
+    """Returns the number of gradients that one update averages.
 
     Raises:
-        ValueError: The parts of a `MultiOptimizer` do not agree on it.
+        ValueError: The optimizers of a `MultiOptimizer` have different numbers.
     """
-    steps = sorted({part.gradient_accumulation_steps or 1 for part in parts(optimizer)})
+    steps = sorted({o.gradient_accumulation_steps or 1 for o in inner_optimizers(optimizer)})
     if len(steps) > 1:
         raise ValueError(
-            f"The optimizers of a MultiOptimizer have gradient_accumulation_steps={steps}: their "
-            "updates are no steps in common. Give all of them the same number to record them."
+            f"The optimizers of a MultiOptimizer have gradient_accumulation_steps={steps}, so that "
+            "they do not update at the same steps. Give all of them the same number to record them."
         )
     return steps[0]
 
 
-def accumulators(optimizer: Any, variables: Sequence[Any]) -> list[Any]:
-    """The gradients accumulated so far; there is no public name for them."""
-    held = [part_of(optimizer, v) for v in variables]
-    pairs = zip(held, variables, strict=True)
-    return [part._accumulated_gradients[variable_index(part, v)] for part, v in pairs]
+def gradient_accumulators(optimizer: Any, variables: Sequence[Any]) -> list[Any]:
+    """Returns the variables that sum the gradients of the micro-steps so far."""
+    owners = [inner_optimizer_of(optimizer, v) for v in variables]
+    pairs = zip(owners, variables, strict=True)
+    # `_accumulated_gradients` has no public name: the gradient of an update is not known without it.
+    return [owner._accumulated_gradients[variable_index(owner, v)] for owner, v in pairs]
 
 
-def is_overwritten(optimizer: Any, variable: Any) -> bool:
-    """Whether the variable is set to its "gradient", which is none then (scales of float8)."""
+def is_overwritten_by_gradient(optimizer: Any, variable: Any) -> bool:
+    """Returns True for scales of float8, whose "gradient" is their new value."""
+    # Without `_overwrite_variable_with_gradient`, such a value would be recorded as a gradient.
     return optimizer._overwrite_variable_with_gradient(variable)
 
 
 def variable_key(optimizer: Any, variable: Any) -> Any:
-    """Keras' identity of a variable, the same for a `keras.Variable` and its `tf.Variable`."""
+    """Returns the identity of a variable, the same for a `keras.Variable` and its `tf.Variable`."""
+    # Without `_var_key`, gradients that a custom loop takes by `tf.Variable` would match no variable.
     return optimizer._var_key(variable)
 
 
 def variable_index(optimizer: Any, variable: Any) -> int:
-    """Position of the variable in the slots."""
+    """Returns the position of the variable in the lists of slots."""
+    # A search by identity in the variables would miss `tf.Variable`s; see `variable_key`.
     return optimizer._get_variable_index(variable)
 
 
-def clips(optimizer: Any) -> bool:
-    """Whether gradients are clipped at all."""
-    return any(p.clipnorm or p.global_clipnorm or p.clipvalue for p in parts(optimizer))
+def optimizer_slots(optimizer: Any, name: str) -> Sequence[Any]:
+    """Returns the slots of one kind, one for each variable that the optimizer was built with.
+
+    Args:
+        optimizer: A built optimizer that has such slots.
+        name: The attribute of Keras' optimizer without its underscore: `"velocities"`,
+            `"velocity_hats"`, `"accumulators"`, `"accumulated_grads"`,
+            `"accumulated_delta_vars"`, `"average_gradients"`, or `"u"` (Adamax).
+    """
+    # The public `Optimizer.variables` mixes all kinds; only private attributes separate them.
+    # Without them, no effective learning rate could be computed.
+    return getattr(optimizer, f"_{name}")
 
 
-def clip(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
-    """The gradients as the optimizer consumes them, by the optimizer's own clipping."""
-    owners = [part_of(optimizer, v) for v in variables]
+def has_clipping(optimizer: Any) -> bool:
+    """Returns True if the optimizer clips gradients by norm, by global norm or by value."""
+    inner = inner_optimizers(optimizer)
+    return any(o.clipnorm or o.global_clipnorm or o.clipvalue for o in inner)
+
+
+def clip_gradients(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+    """Returns the gradients after the optimizer's own clipping."""
+    owners = [inner_optimizer_of(optimizer, v) for v in variables]
     clipped = list(gradients)
-    for part in dict.fromkeys(owners):
-        mine = [i for i, owner in enumerate(owners) if owner is part]
-        consumed = part._clip_gradients([gradients[i] for i in mine])
-        for i, gradient in zip(mine, consumed, strict=True):
+    for owner in dict.fromkeys(owners):
+        indices = [i for i, other in enumerate(owners) if other is owner]
+        # `_clip_gradients` is what `apply` calls. A reimplementation might round differently, and
+        # the recorded norm would not be that of the update.
+        results = owner._clip_gradients([gradients[i] for i in indices])
+        for i, gradient in zip(indices, results, strict=True):
             clipped[i] = gradient
     return clipped
 
 
 def slot_owner(slot: Any, variables: Sequence[Any]) -> str:
-    """Path of the variable that a slot belongs to; "" for what belongs to none, as `iterations`.
+    """Returns the path of the variable that a slot belongs to; "" for `iterations` and the like.
 
-    Keras keeps no more of it than a name: the path, with underscores for slashes, and the kind.
+    Keras stores only the slot's name: the path with underscores instead of slashes, and the kind.
     """
     owners = [v.path for v in variables if slot.name.startswith(v.path.replace("/", "_"))]
     return max(owners, key=len, default="")
+
+
+def unpickle(cls: Any, file: Any) -> Any:
+    """Loads an optimizer from what its `__reduce__` returned."""
+    # `_unpickle_model` is the function that Keras' own `__reduce__` names. The classes that record
+    # return another function from `__reduce__`, which has to call it.
+    return cls._unpickle_model(file)
+
+
+class AllReduceOverride(keras.optimizers.Optimizer):
+    """Abstract mixin in front of an optimizer: overrides the sum of gradients over replicas.
+
+    `apply` of TensorFlow's optimizers sums through the private `_all_reduce_sum_gradients`, and
+    there is no public hook. Without it, gradients that were summed to be measured would be
+    communicated twice.
+    """
+
+    def sum_over_replicas(
+        self, pairs: list[tuple[Any, Any]], stock_sum: Callable[[Any], Any]
+    ) -> Any:
+        """Sums gradients over replicas.
+
+        Args:
+            pairs: Gradients of this replica, with their variables.
+            stock_sum: Keras' own sum, which takes such pairs.
+
+        Returns:
+            Pairs of summed gradients and variables.
+        """
+        return stock_sum(pairs)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        return self.sum_over_replicas(list(grads_and_vars), super()._all_reduce_sum_gradients)

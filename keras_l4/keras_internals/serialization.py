@@ -1,26 +1,30 @@
-"""The private Keras names that recording cannot do without, each with its reason."""
+"""Controls under which name Keras saves an object, and what its serialization imports."""
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from keras.src import api_export
 from keras.src.saving import object_registration
 from keras.src.utils import module_utils
 
+from keras_l4.keras_internals.overrides import override_on_instance
+
 _C = TypeVar("_C", bound=type)
 
 
 def save_as(stock: Any) -> Callable[[_C], _C]:
-    """Makes Keras save instances of the decorated class under the public name of `stock`.
+    """Decorates a class so that Keras saves its instances under the public name of `stock`.
 
-    Keras looks the class of an object up in this table; there is no other hook.
+    A saved model can then be loaded without keras_l4.
     """
 
     def register(cls: _C) -> _C:
+        # Keras looks a class up in this table when it saves an object; there is no other hook. An
+        # unregistered class would be saved as `keras_l4.optimizers.…`.
         api_export.REGISTERED_OBJS_TO_NAMES[cls] = f"keras.optimizers.{stock.__name__}"
         return cls
 
@@ -29,23 +33,22 @@ def save_as(stock: Any) -> Callable[[_C], _C]:
 
 def save_like(cls: type, original: type) -> None:
     """Makes Keras save instances of `cls` as it saves those of `original`."""
+    # The second table has the classes of `keras.saving.register_keras_serializable`.
     for names in (api_export.REGISTERED_OBJS_TO_NAMES, object_registration.GLOBAL_CUSTOM_NAMES):
         if original in names:
             names[cls] = names[original]
 
 
-@contextlib.contextmanager
-def without_tensorflow() -> Iterator[None]:
-    """Keras' serialization does not load TensorFlow inside.
+def without_loading_tensorflow() -> AbstractContextManager[None]:
+    """Keeps Keras' serialization from importing TensorFlow inside the context.
 
-    It would, wherever that is installed, to see whether an object is one of TensorFlow's; where it
-    is not loaded, none is.
+    Where TensorFlow is installed, Keras imports it to see whether an object is one of its tensors.
+    If it is not loaded yet, no object is, and the seconds and the memory would be wasted.
     """
-    lazy = module_utils.tensorflow
-    available = lazy._available
-    if "tensorflow" not in sys.modules:
-        lazy._available = False
-    try:
-        yield
-    finally:
-        lazy._available = available
+    # `_available` of Keras' lazy module is how its code asks for TensorFlow.
+    is_loaded = "tensorflow" in sys.modules
+    return (
+        nullcontext()
+        if is_loaded
+        else override_on_instance(module_utils.tensorflow, _available=False)
+    )

@@ -1,4 +1,4 @@
-"""All that a step of training starts from, on the host."""
+"""Reads and writes, on the host, everything that determines a training step."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
 from keras_l4.keras_internals.models import is_built
+from keras_l4.keras_internals.variables import raw_value, set_raw_value
 
-State = Mapping[str, Sequence[np.ndarray]]
+TrainingState: TypeAlias = Mapping[str, Sequence[np.ndarray]]
+"""Values of variables by kind: "trainable", "non_trainable", "optimizer", "metrics"."""
 _KINDS = ("trainable", "non_trainable", "optimizer", "metrics")
 
 
 def build_optimizer(model: Any) -> None:
-    """Makes the slots of a model's optimizer, which the first step would make otherwise."""
+    """Creates the slots of a model's optimizer, as the first step would."""
     optimizer = model.optimizer
     if is_built(model) and not optimizer.built:
         with keras.name_scope(optimizer.name, caller=optimizer):
@@ -26,9 +28,9 @@ def build_optimizer(model: Any) -> None:
 
 
 def state_variables(model: Any) -> dict[str, list[Any]]:
-    """The variables whose values decide what the next step does, by kind.
+    """Returns the variables whose values determine the next step, by kind.
 
-    Seed generators are among those that are not trainable.
+    The states of seed generators are among the non-trainable ones.
     """
     return {
         "trainable": list(model.trainable_variables),
@@ -38,71 +40,80 @@ def state_variables(model: Any) -> dict[str, list[Any]]:
     }
 
 
-def read_state(model: Any) -> State:
-    """Copies of their values. Half precision is widened, which loses nothing."""
-    held = _carried(model)
-    if held is None:
+def read_state(model: Any) -> TrainingState:
+    """Copies the values of the `state_variables` to the host.
+
+    Half precision is widened to float32, which is exact.
+    """
+    values: Mapping[str, Sequence[Any]] | None = _functional_state(model)
+    if values is None:
         variables = state_variables(model)
-        held = {kind: [v.value for v in variables[kind]] for kind in _KINDS}
-    return {kind: [_array(x) for x in held[kind]] for kind in _KINDS}
+        values = {kind: [v.value for v in variables[kind]] for kind in _KINDS}
+    return {kind: [_copy_to_host(x) for x in values[kind]] for kind in _KINDS}
 
 
-def write_state(model: Any, state: State) -> None:
-    """Gives the variables these values.
+def write_state(model: Any, state: TrainingState) -> None:
+    """Assigns a state to the `state_variables`.
 
-    Metrics that are made by the first batch start anew; the mean loss is not one of them.
+    Metrics that the first batch creates do not exist yet and start from zero. The mean loss is not
+    among them.
 
     Raises:
-        ValueError: The model has other variables.
+        ValueError: The variables of the model have other shapes.
     """
     build_optimizer(model)
-    held = state_variables(model)
+    variables_by_kind = state_variables(model)
     for kind in ("trainable", "non_trainable", "optimizer"):
-        _check(kind, held[kind], state[kind])
-    for kind, variables in held.items():
+        _check_shapes(kind, variables_by_kind[kind], state[kind])
+    for kind, variables in variables_by_kind.items():
         for variable, value in zip(variables, state[kind], strict=kind != "metrics"):
             variable.assign(value)
 
 
-def _check(kind: str, variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
-    has, wants = ([tuple(x.shape) for x in held] for held in (variables, values))
-    if has != wants:
+def _check_shapes(kind: str, variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    shapes, expected = ([tuple(x.shape) for x in arrays] for arrays in (variables, values))
+    if shapes != expected:
         raise ValueError(
-            f"It is the state of another model: that one has {kind} variables of the shapes "
-            f"{wants}, this one {has}."
+            f"The state belongs to another model: its {kind} variables have the shapes {expected}, "
+            f"those of this model {shapes}. Build the model as it was when the state was recorded."
         )
 
 
 @contextlib.contextmanager
-def readable(model: Any) -> Iterator[None]:
-    """Its variables have their values inside: while JAX trains they have none, not even a rate."""
-    held = _carried(model) or {}
+def with_variable_values(model: Any) -> Iterator[None]:
+    """Makes the variables readable inside the context, for instance the learning rate.
+
+    While JAX trains, the variables have no arrays: those are donated to the step.
+    """
+    state = _functional_state(model) or {}
     variables = state_variables(model)
-    pairs = [pair for kind in held for pair in zip(variables[kind], held[kind], strict=False)]
-    taken = [(variable, value) for variable, value in pairs if variable._value is None]
-    for variable, value in taken:
-        variable._value = value
+    pairs = [pair for kind in state for pair in zip(variables[kind], state[kind], strict=False)]
+    empty = [(variable, value) for variable, value in pairs if raw_value(variable) is None]
+    for variable, value in empty:
+        set_raw_value(variable, value)
     try:
         yield
     finally:
-        for variable, _ in taken:
-            variable._value = None
+        for variable, _ in empty:
+            set_raw_value(variable, None)
 
 
-def _carried(model: Any) -> dict[str, Sequence[Any]] | None:
-    """While JAX trains, the state is not in the variables; to sync them costs as much as a step."""
+def _functional_state(model: Any) -> dict[str, Sequence[Any]] | None:
+    """Returns the values that JAX's trainer passes from step to step, while it trains."""
+    # See `models.variable_values` for `_jax_state`. The public `jax_state_sync` would take as long
+    # as a training step.
     if keras.backend.backend() != "jax" or model._jax_state_synced or not model._jax_state:
         return None
     return {kind: model._jax_state[f"{kind}_variables"] for kind in _KINDS}
 
 
-def _array(x: Any) -> np.ndarray:
+def _copy_to_host(x: Any) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(x))
 
 
 @contextlib.contextmanager
-def same_random_state() -> Iterator[None]:
-    """Random numbers drawn inside, and gradients that would be tracked, leave no trace."""
+def preserve_random_state() -> Iterator[None]:
+    """Restores all random generators when the context exits; inside, torch tracks no gradients."""
     python, numpy = random.getstate(), np.random.get_state()
     try:
         with _FRAMEWORKS[keras.backend.backend()]():
@@ -113,9 +124,9 @@ def same_random_state() -> Iterator[None]:
 
 
 def random_state() -> list[np.ndarray]:
-    """What the next step draws from beside the seed generators of the model: torch's generators.
+    """Returns the random state that a step uses beside the model's seed generators.
 
-    Keras' Dropout draws from torch's own unless it was given a seed.
+    That is the state of torch's generators, from which a `keras.layers.Dropout` without a seed draws.
     """
     if keras.backend.backend() != "torch":
         return []
@@ -125,22 +136,22 @@ def random_state() -> list[np.ndarray]:
 
 
 def set_random_state(state: Sequence[np.ndarray]) -> None:
-    """Draws go on from there."""
+    """Sets the state that `random_state` returned."""
     if not state:
         return
     import torch
 
-    cpu, *others = map(torch.from_numpy, state)
+    cpu, *gpus = map(torch.from_numpy, state)
     torch.set_rng_state(cpu)
-    torch.cuda.set_rng_state_all(others[: torch.cuda.device_count()])
+    torch.cuda.set_rng_state_all(gpus[: torch.cuda.device_count()])
 
 
 @contextlib.contextmanager
-def _tensorflow() -> Iterator[None]:
+def _preserve_tensorflow() -> Iterator[None]:
     from tensorflow.python.eager import context
 
-    # `tf.random` draws the seeds of eager operations from it, once a seed was set. It has no
-    # public name.
+    # After `tf.random.set_seed`, eager operations draw their seeds from this generator, which has no
+    # public name. Without restoring it, an eager training would draw other numbers afterwards.
     generator = getattr(context.context(), "_rng", random.Random())
     state = generator.getstate()
     try:
@@ -150,7 +161,7 @@ def _tensorflow() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _torch() -> Iterator[None]:
+def _preserve_torch() -> Iterator[None]:
     import torch
 
     with torch.random.fork_rng(), torch.no_grad():
@@ -158,7 +169,7 @@ def _torch() -> Iterator[None]:
 
 
 _FRAMEWORKS: dict[str, Callable[[], AbstractContextManager[None]]] = {
-    "tensorflow": _tensorflow,
+    "tensorflow": _preserve_tensorflow,
     "jax": contextlib.nullcontext,
-    "torch": _torch,
+    "torch": _preserve_torch,
 }

@@ -1,128 +1,141 @@
-"""TrainStep: another train step, for a time, on one model."""
+"""Overrides `model.train_step` for a time, and restores the state that a skipped update leaves."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_l4.keras_internals.overrides import override_on_instance
 
-class TrainStep:
-    """Replaces `model.train_step`.
+GuardStates: TypeAlias = Callable[[], Sequence[keras.Variable]]
+_RESET_SKIPPED = np.array([0, 1], "int32")
+
+
+class TrainStepOverride:
+    """Overrides `model.train_step` until `restore` is called.
 
     Args:
         model: The model.
-        step: What takes its place, of the same arguments.
+        step: The replacement, with the same arguments.
     """
 
     def __init__(self, model: Any, step: Callable[..., Any]) -> None:
-        # The dictionary: Keras, TensorFlow and torch track what is assigned. A look-up finds it
-        # there before the method of the class.
-        self._attributes = vars(model)
-        self._own = self._attributes.get("train_step")
-        self._attributes["train_step"] = step
+        self._stack = contextlib.ExitStack()
+        self._stack.enter_context(override_on_instance(model, train_step=step))
 
-    def give_back(self) -> None:
-        """The model has the train step that it had."""
-        if self._own is None:
-            del self._attributes["train_step"]
-        else:
-            self._attributes["train_step"] = self._own
+    def restore(self) -> None:
+        """Restores the original train step."""
+        self._stack.close()
 
 
 @contextlib.contextmanager
-def retraced(model: Any) -> Iterator[None]:
-    """Steps that are run inside are traced as the model and its optimizer are then."""
-    own = model.train_step
-    # JAX keeps what it traced under the function, and a method is equal to itself: another function
-    # is not.
-    step = TrainStep(model, lambda *arguments: own(*arguments))
+def with_fresh_trace(model: Any) -> Iterator[None]:
+    """Makes Keras trace the train step again for steps inside the context.
+
+    Use it after a change of the model or its optimizer that an existing trace does not contain.
+    """
+    train_step = model.train_step
+    # A new function object: JAX caches traces by function, and a bound method compares equal to
+    # itself, so that the old trace would be used again.
+    step = override_on_instance(model, train_step=lambda *arguments: train_step(*arguments))
     model.train_function = None
     try:
-        yield
+        with step:
+            yield
     finally:
-        step.give_back()
         model.train_function = None
 
 
-Guards = Callable[[], Sequence[keras.Variable]]
-_BEGIN = np.array([0, 1], "int32")
-
-
-def put_back(
-    model: Any, guards: Guards, cond: Callable[..., Any], functional: bool
+def restore_skipped_state(
+    model: Any, guard_states: GuardStates, cond: Callable[..., Any], is_functional: bool
 ) -> Callable[..., Any]:
-    """`model.train_step`, which leaves layers and metrics alone where an update was held back.
+    """Wraps `model.train_step` so that a skipped update changes neither layers nor metrics.
 
-    Seed generators advance all the same.
+    The statistics of BatchNormalization and the metrics would otherwise take in the non-finite
+    batch. Seed generators advance nevertheless, so that the next step draws other numbers.
 
     Args:
         model: The model.
-        guards: Gives the states of the guards of its optimizers, `int[2]`, of which the first
-            says whether an update was held back since the train step began.
+        guard_states: Returns the states of the update guards of its optimizers, `int[2]`. The first
+            element is positive if an update was skipped since this train step began.
+        cond: Evaluates one of two functions, by a flag on the device.
+        is_functional: True if state is passed through the step (JAX) instead of being assigned.
+
+    Returns:
+        A function with the arguments of `model.train_step`.
     """
     train_step = model.train_step
+    run_guarded = _run_functional if is_functional else _run_stateful
 
-    def guarded(*arguments: Any) -> Any:
-        held = guards()
-        # The first step of a model that is built by its first batch has none.
-        return run(model, train_step, held, cond, *arguments) if held else train_step(*arguments)
+    def guarded_step(*arguments: Any) -> Any:
+        states = guard_states()
+        # The guards do not exist yet in the first step of a model that this step builds.
+        if not states:
+            return train_step(*arguments)
+        return run_guarded(model, train_step, states, cond, *arguments)
 
-    run = _carried if functional else _captured
-    return guarded
+    return guarded_step
 
 
-def _captured(model: Any, train_step: Any, guards: Sequence[Any], cond: Any, data: Any) -> Any:
-    for guard in guards:
-        guard.assign(guard * _BEGIN)
+def _run_stateful(model: Any, train_step: Any, states: Sequence[Any], cond: Any, data: Any) -> Any:
+    for state in states:
+        state.assign(state * _RESET_SKIPPED)
     variables = [*model.non_trainable_weights, *model.metrics_variables]
     before = [ops.copy(v) for v in variables]
     logs = train_step(data)
-    held = _held([ops.convert_to_tensor(guard) for guard in guards])
+    is_skipped = _is_skipped([ops.convert_to_tensor(state) for state in states])
     after = [ops.convert_to_tensor(v) for v in variables]
-    for variable, value in zip(variables, _kept(cond, held, before, after), strict=True):
+    selected = _select(cond, is_skipped, before, after)
+    for variable, value in zip(variables, selected, strict=True):
         variable.assign(value)
-    return _with_metrics(model, logs)
+    return _with_current_metrics(model, logs)
 
 
-def _carried(
-    model: Any, train_step: Any, guards: Sequence[Any], cond: Any, state: Any, data: Any
+def _run_functional(
+    model: Any, train_step: Any, states: Sequence[Any], cond: Any, state: Any, data: Any
 ) -> tuple[Any, Any]:
     before, optimizer, metrics_before = list(state[1]), list(state[2]), list(state[3])
-    names = {id(guard) for guard in guards}
-    places = [i for i, v in enumerate(model.optimizer.variables) if id(v) in names]
-    for place in places:
-        optimizer[place] = optimizer[place] * _BEGIN
+    guard_ids = {id(guard) for guard in states}
+    positions = [i for i, v in enumerate(model.optimizer.variables) if id(v) in guard_ids]
+    for position in positions:
+        optimizer[position] = optimizer[position] * _RESET_SKIPPED
     logs, after = train_step((state[0], before, optimizer, metrics_before), data)
     trainable, non_trainable, optimizer, metrics = after
-    held = _held([optimizer[place] for place in places])
-    weights = {id(v) for v in model.non_trainable_weights}
-    are_seeds = [id(v) not in weights for v in model.non_trainable_variables]
-    before = [
-        new if is_seed else old
-        for is_seed, old, new in zip(are_seeds, before, non_trainable, strict=True)
-    ]
-    non_trainable = _kept(cond, held, before, non_trainable)
-    metrics = _kept(cond, held, metrics_before, metrics)
+    is_skipped = _is_skipped([optimizer[position] for position in positions])
+    before = _with_new_seeds(model, before, non_trainable)
+    non_trainable = _select(cond, is_skipped, before, non_trainable)
+    metrics = _select(cond, is_skipped, metrics_before, metrics)
     with keras.StatelessScope(list(zip(model.metrics_variables, metrics, strict=True))):
-        logs = _with_metrics(model, logs)
+        logs = _with_current_metrics(model, logs)
     return logs, (trainable, non_trainable, optimizer, metrics)
 
 
-def _held(guards: Sequence[Any]) -> Any:
-    return ops.any(ops.stack([guard[0] > 0 for guard in guards]))
+def _with_new_seeds(model: Any, before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
+    """Returns `before`, with the states of seed generators from `after`."""
+    # Keras lists seed states among the non-trainable variables, but not among the weights.
+    weights = {id(v) for v in model.non_trainable_weights}
+    triples = zip(model.non_trainable_variables, before, after, strict=True)
+    return [old if id(v) in weights else new for v, old, new in triples]
 
 
-def _kept(cond: Any, held: Any, before: Sequence[Any], after: Sequence[Any]) -> Sequence[Any]:
-    # XLA would make one loop of `where` and of what computes the state, and round that differently.
-    return cond(held, lambda: list(before), lambda: list(after)) if before else before
+def _is_skipped(states: Sequence[Any]) -> Any:
+    return ops.any(ops.stack([state[0] > 0 for state in states]))
 
 
-def _with_metrics(model: Any, logs: Any) -> Any:
-    """The logs, with metrics as they are now."""
+def _select(
+    cond: Any, is_skipped: Any, before: Sequence[Any], after: Sequence[Any]
+) -> Sequence[Any]:
+    # Not `ops.where`: XLA would fuse it with the computation of the state, which then rounds
+    # differently, and training would not be bit-for-bit the same as without the guard.
+    return cond(is_skipped, lambda: list(before), lambda: list(after)) if before else before
+
+
+def _with_current_metrics(model: Any, logs: Any) -> Any:
+    """Returns the logs with the metrics that they contain read again."""
     metrics = model.get_metrics_result()
     return logs | {name: metrics[name] for name in logs if name in metrics}

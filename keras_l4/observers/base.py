@@ -1,65 +1,108 @@
-"""Observers: what a callback does with the blocks it gets."""
+"""Observer: what a callback does with the blocks that it receives."""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias
 
 from keras_l4.records.annotations import Annotation
 from keras_l4.records.block import StepBlock
+from keras_l4.rules import Finding
 
-if TYPE_CHECKING:
-    from keras_l4.callbacks.base import RecordingCallback
+NonFiniteAction: TypeAlias = Literal["warn", "stop", "raise"]
+"""Values of `on_nonfinite` that every callback with this argument takes."""
 
 
-Action = Literal["warn", "stop", "raise"]
-RecorderAction = Action | Literal["skip"]
+class ObserverContext(Protocol):
+    """What an observer may use of its callback."""
+
+    @property
+    def is_verbose(self) -> bool:
+        """True if the callback prints, in this process."""
+
+    @property
+    def is_fit_verbose(self) -> bool:
+        """True if `fit` itself prints; False in a custom loop."""
+
+    @property
+    def log_dir(self) -> str | None:
+        """Directory of the run, or None."""
+
+    @property
+    def scales_loss(self) -> bool:
+        """True if dynamic loss scaling may skip steps."""
+
+    @property
+    def skips_updates(self) -> bool:
+        """True if updates with non-finite gradients are skipped."""
+
+    def print_message(self, message: str) -> None:
+        """Prints a line, if the callback is verbose."""
+
+    def stop_training(self) -> None:
+        """Makes `fit` end after the current batch."""
+
+    def broadcast_findings(self, findings: Sequence[Finding]) -> None:
+        """Passes the findings so far to all callbacks of the session."""
 
 
 class Observer(abc.ABC):
-    """Looks at every block, and has something to say at the end of an epoch and of `fit`.
+    """Receives every block of recorded steps. A subclass implements `observe`.
 
     Attributes:
-        takes_notes: Whether it wants to know about the model and its data, too.
+        wants_annotations: Whether `add_annotation` is to be called.
     """
 
-    takes_notes = False
+    wants_annotations = False
 
-    def note(self, note: Annotation) -> None:  # noqa: B027 (most take none)
-        """Looks at a note; called where `takes_notes`."""
+    @abc.abstractmethod
+    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
+        """Receives a block of recorded steps, in order."""
 
-    def judge(self, callback: RecordingCallback) -> None:  # noqa: B027 (most find nothing)
-        """Publishes what it found in the whole of the training; called before any last word."""
+    def add_annotation(self, annotation: Annotation) -> None:  # noqa: B027 (optional)
+        """Receives an annotation of the run; called only if `wants_annotations`."""
 
-    def end_training(self, callback: RecordingCallback) -> str:
-        """A last word, in Markdown."""
+    def begin_epoch(self) -> None:  # noqa: B027 (optional)
+        """Resets the statistics of the epoch."""
+
+    def epoch_logs(self) -> Mapping[str, float]:
+        """Returns what to add to the `logs` of the epoch, which `History` and the progress bar show."""
+        return {}
+
+    def evaluate_rules(self, callback: ObserverContext) -> None:  # noqa: B027 (optional)
+        """Broadcasts the findings about the whole run, before any observer ends the training."""
+
+    def end_training(self, callback: ObserverContext) -> str:
+        """Reports the results of the training; returns them in Markdown."""
         return ""
 
-    @abc.abstractmethod
-    def begin_epoch(self) -> None:
-        """Starts anew."""
 
-    @abc.abstractmethod
-    def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
-        """Looks at a block."""
+def react(
+    on_nonfinite: NonFiniteAction,
+    problem: str,
+    step: int,
+    consequence: str,
+    callback: ObserverContext,
+) -> None:
+    """Reports a problem and takes the action that the user chose.
 
-    @abc.abstractmethod
-    def epoch_logs(self) -> Mapping[str, float]:
-        """What the progress bar, `History` and the callbacks listed later get."""
-
-
-def act(action: Action, message: str, consequence: str, callback: RecordingCallback) -> None:
-    """Says what was found, and does what was asked for in that case.
+    Args:
+        on_nonfinite: The action.
+        problem: A sentence without its full stop.
+        step: The last step that was run before the problem was read.
+        consequence: A sentence about the state of the weights when training ends; may be empty.
+        callback: The callback of the observer.
 
     Raises:
-        FloatingPointError: `action` is `"raise"`.
+        FloatingPointError: `on_nonfinite` is `"raise"`.
     """
-    if action == "warn":
-        callback.say(message + ".")
+    if on_nonfinite == "warn":
+        callback.print_message(f"{problem}.")
         return
-    whole = f'{message}. action="{action}" {consequence}'
-    if action == "raise":
-        raise FloatingPointError(whole)
-    callback.say(whole)
+    end = f'Training ends after step {step} (on_nonfinite="{on_nonfinite}").'
+    message = " ".join(filter(None, [f"{problem}.", end, consequence]))
+    if on_nonfinite == "raise":
+        raise FloatingPointError(message)
+    callback.print_message(message)
     callback.stop_training()

@@ -1,26 +1,25 @@
-"""Observers: what a callback does with the blocks it gets."""
+"""MeanGradientNorm: the gradient norm in the `logs` of each epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_l4.observers.base import Observer
+from keras_l4.observers.base import Observer, ObserverContext
 from keras_l4.records.block import StepBlock
-
-if TYPE_CHECKING:
-    from keras_l4.callbacks.base import RecordingCallback
 
 
 class MeanGradientNorm(Observer):
-    """`gradient_norm`: the global norm, mean over the epoch's finite steps, NaN if none is."""
+    """Logs `gradient_norm`: the global norm, averaged over the finite steps of the epoch.
+
+    It is NaN if no step of the epoch is finite.
+    """
 
     def begin_epoch(self) -> None:
         self._norms: list[np.ndarray] = []
 
-    def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
+    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
         norms = block.global_gradient_norm
         self._norms.append(norms[np.isfinite(norms)])
 

@@ -1,30 +1,29 @@
-"""Observers: what a callback does with the blocks it gets."""
+"""LossScalingReport: steps that dynamic loss scaling skips, and its stalls."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_l4.observers.base import Action, Observer, act
+from keras_l4.observers.base import NonFiniteAction, Observer, ObserverContext, react
 from keras_l4.records.block import StepBlock
-from keras_l4.records.loss_scaling import LossScaleStall, StallWatch
-
-if TYPE_CHECKING:
-    from keras_l4.callbacks.base import RecordingCallback
+from keras_l4.records.loss_scaling import LossScaleStall, StallDetector
 
 
-class SkippedSteps(Observer):
-    """`num_skipped_steps`: the epoch's steps that loss scaling skipped; and a word on a stall.
+class LossScalingReport(Observer):
+    """Logs `num_skipped_steps`, the skipped steps of the epoch, and reacts to a stall.
+
+    Attributes:
+        stalls: The stalls so far.
 
     Args:
-        action: What to do about a stall.
+        on_nonfinite: Reaction to a stall.
     """
 
-    def __init__(self, action: Action) -> None:
-        self._action = action
-        self._watch = StallWatch()
+    def __init__(self, on_nonfinite: NonFiniteAction) -> None:
+        self._on_nonfinite = on_nonfinite
+        self._detector = StallDetector()
         self._scales_loss = False
         self.stalls: list[LossScaleStall] = []
         self.begin_epoch()
@@ -32,14 +31,13 @@ class SkippedSteps(Observer):
     def begin_epoch(self) -> None:
         self._num_skipped = 0
 
-    def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
+    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
         self._scales_loss = callback.scales_loss
         self._num_skipped += int(np.count_nonzero(block.skipped))
-        stalls = self._watch.observe(block)
+        stalls = self._detector.observe(block)
         self.stalls += stalls
         for stall in stalls:
-            consequence = f"takes effect now, after step {block.steps[-1]}."
-            act(self._action, str(stall), consequence, callback)
+            react(self._on_nonfinite, str(stall), int(block.steps[-1]), "", callback)
 
     def epoch_logs(self) -> Mapping[str, float]:
         return {"num_skipped_steps": self._num_skipped} if self._scales_loss else {}

@@ -1,35 +1,34 @@
-"""Observers: what a callback does with the blocks it gets."""
+"""NonFiniteReport: NaN and Inf in gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from keras_l4.observers.base import Action, Observer, act
+from keras_l4.observers.base import NonFiniteAction, Observer, ObserverContext, react
 from keras_l4.records.block import StepBlock
 from keras_l4.records.nonfinite import NonFinite, nonfinite_events
 
-if TYPE_CHECKING:
-    from keras_l4.callbacks.base import RecordingCallback
-
 
 class NonFiniteReport(Observer):
-    """`num_nonfinite`: the epoch's steps with a non-finite gradient; and a word on the first.
+    """Logs `num_nonfinite`, the steps of the epoch with NaN or Inf, and reacts to the first one.
 
-    A step that loss scaling skips did no harm, and is how it finds its scale: it is an event, but
-    nothing is done about it.
+    Consecutive non-finite steps are reported once. A step that loss scaling skips is an event but
+    triggers no reaction: skipping is how loss scaling finds its scale.
+
+    Attributes:
+        events: The events so far.
 
     Args:
-        action: What to do about it.
+        on_nonfinite: Reaction to a non-finite gradient.
 
     Raises:
-        ValueError: `action` is no such action.
+        ValueError: `on_nonfinite` is not one of the three actions.
     """
 
-    def __init__(self, action: Action) -> None:
-        if action not in ("warn", "stop", "raise"):
-            raise ValueError(f'action={action!r}: expected "warn", "stop" or "raise".')
-        self._action = action
+    def __init__(self, on_nonfinite: NonFiniteAction) -> None:
+        if on_nonfinite not in ("warn", "stop", "raise"):
+            raise ValueError(f'on_nonfinite={on_nonfinite!r}: expected "warn", "stop" or "raise".')
+        self._on_nonfinite = on_nonfinite
         self._last_step: int | None = None
         self.events: list[NonFinite] = []
         self.begin_epoch()
@@ -37,30 +36,29 @@ class NonFiniteReport(Observer):
     def begin_epoch(self) -> None:
         self._num_nonfinite = 0
 
-    def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
-        found = nonfinite_events(block)
-        self.events += found
-        self._num_nonfinite += len({e.step for e in found if e.kind != "overflow"})
-        events = [event for event in found if not event.skipped]
-        if not events:
+    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
+        events = nonfinite_events(block)
+        self.events += events
+        self._num_nonfinite += len({event.step for event in events if event.kind != "overflow"})
+        applied = [event for event in events if not event.skipped]
+        if not applied:
             return
-        goes_on = self._last_step is not None and events[0].step <= self._last_step + 1
-        self._last_step = events[-1].step
-        if not goes_on:
-            self._tell(events, int(block.steps[-1]), callback)
+        is_continued = self._last_step is not None and applied[0].step <= self._last_step + 1
+        self._last_step = applied[-1].step
+        if not is_continued:
+            self._react(applied, int(block.steps[-1]), callback)
 
-    def _tell(self, events: Sequence[NonFinite], read_at: int, callback: RecordingCallback) -> None:
+    def _react(self, events: Sequence[NonFinite], step: int, callback: ObserverContext) -> None:
         first = events[0]
-        others = sum(e.step == first.step for e in events) - 1
-        message = f"{first}" + (f", and {others} more variables" if others else "")
-        act(self._action, message, _consequence(first, read_at, callback), callback)
+        num_others = sum(event.step == first.step for event in events) - 1
+        problem = f"{first}" + (f", and {num_others} more variables" if num_others else "")
+        consequence = (
+            f"The weights are those before step {first.step}."
+            if callback.skips_updates
+            else f"The weights contain the updates since step {first.step}: without a "
+            "FlightRecorder they are not protected."
+        )
+        react(self._on_nonfinite, problem, step, consequence, callback)
 
     def epoch_logs(self) -> Mapping[str, float]:
         return {"num_nonfinite": self._num_nonfinite}
-
-
-def _consequence(first: NonFinite, read_at: int, callback: RecordingCallback) -> str:
-    when = f"takes effect now, after step {read_at}: the weights "
-    if callback.holds_updates:
-        return f"{when}are those before step {first.step}."
-    return f"{when}since step {first.step} are not protected."

@@ -1,171 +1,193 @@
-"""Flight: what a flight recorder does while `fit` runs."""
+"""FlightRecorderObserver: takes snapshots and buffers batches, and writes a capsule."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from keras_l4 import keras_internals
-from keras_l4.forensics.packing import pack
-from keras_l4.forensics.tape import BatchBuffer
-from keras_l4.observers.base import Observer
+from keras_l4.circuit_breaker import CircuitBreaker, warn
+from keras_l4.forensics.batch_buffer import BatchBuffer
+from keras_l4.forensics.capsule_builder import build_capsule
+from keras_l4.observers.base import Observer, ObserverContext
 from keras_l4.records.block import StepBlock
 from keras_l4.records.nonfinite import nonfinite_events
-from keras_l4.session.circuit_breaker import CircuitBreaker, warn
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from keras_l4.callbacks.base import RecordingCallback
-
 
 SNAPSHOT_EVERY = 100
 MAX_BYTES = 2**28
 
-
-_KEEPING, _WRITING = "the flight recorder", "writing a capsule"
+# Parts of the circuit breaker.
+_BUFFERING, _WRITING = "the flight recorder", "writing a capsule"
 
 
 class FlightRecorderObserver(Observer):
-    """Keeps a tape, and makes a capsule of it when something is not finite.
+    """Writes a capsule at the first non-finite number of a `fit`, then stops buffering.
+
+    Its callback calls `start` when training begins, `take_snapshot` when `is_snapshot_due`, and
+    `release` when `fit` is left.
+
+    Attributes:
+        capsule: The folder that was written in the last `fit`, or None.
 
     Args:
-        folder: Where capsules go.
-        snapshot_every: Steps between two states that are kept.
-        max_bytes: What the batches may take.
-        say: Prints a line.
+        folder: Parent folder of the capsules.
+        snapshot_every: Number of steps between two snapshots.
+        max_bytes: Maximum size of the buffered batches.
+        print_message: Prints a line.
     """
 
     def __init__(
-        self, folder: Path, snapshot_every: int, max_bytes: int, say: Callable[[str], None]
+        self,
+        folder: Path,
+        snapshot_every: int,
+        max_bytes: int,
+        print_message: Callable[[str], None],
     ) -> None:
         self.capsule: Path | None = None
-        self._folder, self._every, self._say = folder, snapshot_every, say
-        self._max_bytes = max_bytes
-        self._fuse = CircuitBreaker()
-        self._is_on = self._was_told = self._lost_loss = False
-        self.forget()
+        self._folder, self._every, self._max_bytes = folder, snapshot_every, max_bytes
+        self._print_message = print_message
+        self._breaker = CircuitBreaker()
+        self._is_on = self._has_warned = self._has_nonfinite_loss = False
+        self.release()
 
-    def forget(self) -> None:
-        """Gives the memory of the tape back."""
-        self._tape = BatchBuffer(self._max_bytes)
+    def start(self, model: Any) -> None:
+        """Begins to buffer the batches of a `fit`."""
+        self._model = model
+        self.capsule, self._has_warned, self._has_nonfinite_loss = None, False, False
+        self.release()
+        self._is_on = keras_internals.watch_batches(self._on_batch)
+        if not self._is_on:
+            warn(
+                "FlightRecorder cannot observe the batches of a tf.distribute strategy or of an "
+                "overridden fit, so it will write no capsule."
+            )
+
+    def release(self) -> None:
+        """Frees the memory of the snapshot and the batches."""
+        self._buffer = BatchBuffer(self._max_bytes)
         self._blocks: list[StepBlock] = []
 
-    def begin(self, model: Any) -> None:
-        """A `fit` begins."""
-        self._model = model
-        self.capsule, self._was_told, self._lost_loss = None, False, False
-        self.forget()
-        self._is_on = keras_internals.watch_batches(self._see)
-        if not self._is_on:
-            warn(
-                "FlightRecorder cannot see the batches of a tf.distribute strategy, nor those of a "
-                "fit that was overridden: no capsule will be written."
-            )
+    def is_snapshot_due(self, num_steps: int) -> bool:
+        """Returns True if `take_snapshot` is to be called before the next `num_steps` steps.
 
-    def is_due(self, num_steps: int) -> bool:
-        """Whether the state is to be kept before the next `num_steps` steps, or a capsule is due."""
+        Also True if a loss was not finite, so that `check_loss` is called.
+        """
         if not self._is_on:
             return False
-        if self._lost_loss:
+        if self._has_nonfinite_loss:
             return True
-        if self._tape.state is None:
-            # A model that is built by its first batch has no state before it.
+        if self._buffer.state is None:
+            # A model that its first batch builds has no state before that.
             return keras_internals.is_built(self._model)
-        num_more = num_steps - keras_internals.BATCHES_AHEAD
-        too_long = len(self._tape.batches) + num_more > self._every
-        return too_long or self._has_no_room(num_more)
+        num_batches = num_steps - keras_internals.NUM_PREFETCHED_BATCHES
+        exceeds_interval = len(self._buffer.batches) + num_batches > self._every
+        return exceeds_interval or self._exceeds_memory(num_batches)
 
-    def _has_no_room(self, num_more: int) -> bool:
-        is_full = self._tape.is_full(num_more)
-        if is_full and not self._was_told:
-            self._was_told = True
+    def _exceeds_memory(self, num_batches: int) -> bool:
+        has_room = self._buffer.has_room_for(num_batches)
+        if not has_room and not self._has_warned:
+            self._has_warned = True
             warn(
-                f"{len(self._tape.batches)} batches fill max_bytes={self._max_bytes}: "
-                f"FlightRecorder keeps the state more often than every {self._every} steps."
+                f"{len(self._buffer.batches)} batches fill max_bytes={self._max_bytes}, so "
+                f"FlightRecorder takes snapshots more often than every {self._every} steps."
             )
-        return is_full
+        return not has_room
 
-    def keep_state(self, step: int) -> None:
-        """Begins a new tape after this step, the last of those that were observed."""
-        state = self.look_at_state(step)
+    def take_snapshot(self, step: int) -> None:
+        """Copies the training state to the host, and drops the batches before it.
+
+        Args:
+            step: The last step that was observed.
+        """
+        state = self.check_state(step)
         if self._is_on and state is not None:
-            self._tape.restart(step, state, keras_internals.BATCHES_AHEAD)
+            self._buffer.restart(step, state, keras_internals.NUM_PREFETCHED_BATCHES)
             self._blocks = []
 
-    def note_loss(self, loss: float) -> None:
-        """Keras showed this loss after a batch; called from any thread."""
-        self._lost_loss |= not np.isfinite(loss)
+    def on_loss(self, loss: float) -> None:
+        """Receives the loss that Keras reports after a batch, from any thread."""
+        self._has_nonfinite_loss |= not np.isfinite(loss)
 
-    def look_at_loss(self, step: int) -> None:
-        """Writes a capsule where a loss was not finite, and no gradient of it was."""
-        if self._lost_loss:
-            self._write(step, f"step {step} or one before it: the loss is not finite")
+    def check_loss(self, step: int) -> None:
+        """Writes a capsule if a loss was not finite, though no gradient was.
 
-    def keep_refused(self, step: int, words: str) -> None:
-        """Writes a capsule of a step that the framework did not finish, with these words."""
-        self._write(step, f"step {step} was not finished: {words}")
+        Args:
+            step: The last step that was observed.
+        """
+        if self._has_nonfinite_loss:
+            self._write_once(step, f"step {step} or an earlier one: the loss is not finite")
 
-    def look_at_state(self, step: int) -> keras_internals.State | None:
-        """Looks for weights, states of layers, slots and metrics that are not finite after `step`."""
+    def check_state(self, step: int) -> keras_internals.TrainingState | None:
+        """Writes a capsule if a weight, a layer's state, a slot or a metric is not finite.
+
+        Args:
+            step: The last step that was observed.
+
+        Returns:
+            The training state; None if it could not be read.
+        """
         if not self._is_on:
             return None
-        state: keras_internals.State = self._fuse.attempt(
-            _KEEPING, functools.partial(keras_internals.read_state, self._model)
+        state: keras_internals.TrainingState | None = self._breaker.call(
+            _BUFFERING, functools.partial(keras_internals.read_state, self._model)
         )
-        begun = self._tape.state is not None
-        if begun and state and (path := self._nonfinite_variable(state)):
-            message = f"step {step} or one before it: {path} is not finite"
-            self._say(message)
-            self._write(step, message)
+        # The first snapshot is not checked, since there are no steps to replay yet. If it is not
+        # finite, the next check finds it.
+        has_snapshot = self._buffer.state is not None
+        if has_snapshot and state and (path := self._nonfinite_variable(state)):
+            message = f"step {step} or an earlier one: {path} is not finite"
+            self._print_message(message)
+            self._write_once(step, message)
         return state
 
-    def _nonfinite_variable(self, state: keras_internals.State) -> str | None:
+    def on_aborted_step(self, step: int, message: str) -> None:
+        """Writes a capsule for a step that the framework aborted with this error message."""
+        self._write_once(step, f"step {step} was aborted because of NaN or Inf: {message}")
+
+    def begin_epoch(self) -> None:
+        # Batches stay, but the loss that Keras reports is a mean that restarts here.
+        self._buffer.begin_epoch()
+
+    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
+        self._blocks.append(block)
+        events = [e for e in nonfinite_events(block) if not e.skipped and e.kind != "overflow"]
+        if events:
+            self._write_once(events[0].step, str(events[0]))
+
+    def _nonfinite_variable(self, state: keras_internals.TrainingState) -> str | None:
         for kind, variables in keras_internals.state_variables(self._model).items():
             for variable, value in zip(variables, state[kind], strict=True):
                 if value.dtype.kind == "f" and not np.isfinite(value).all():
                     return str(variable.path)
         return None
 
-    def begin_epoch(self) -> None:
-        """A tape goes on, but the loss that Keras shows begins anew."""
-        self._tape.begin_epoch()
-
-    def epoch_logs(self) -> Mapping[str, float]:
-        return {}
-
-    def observe(self, block: StepBlock, callback: RecordingCallback) -> None:
-        self._blocks.append(block)
-        events = [e for e in nonfinite_events(block) if not e.skipped and e.kind != "overflow"]
-        if events:
-            self._write(events[0].step, str(events[0]))
-
-    def _see(self, batch: keras_internals.Batch) -> None:
+    def _on_batch(self, batch: keras_internals.Batch) -> None:
         if self._is_on:
-            draw = keras_internals.random_state()
-            self._fuse.attempt(_KEEPING, functools.partial(self._tape.add, batch, draw))
+            rng_state = keras_internals.random_state()
+            self._breaker.call(_BUFFERING, functools.partial(self._buffer.add, batch, rng_state))
 
-    def _write(self, step: int, message: str) -> None:
-        # A tape that has failed has gaps.
-        if not self._is_on or self._fuse.is_off(_KEEPING):
+    def _write_once(self, step: int, message: str) -> None:
+        # After a failure batches are missing from the buffer.
+        if not self._is_on or self._breaker.is_open(_BUFFERING):
             return
         self._is_on = False
-        if self._tape.state is None:
+        if self._buffer.state is None:
             warn(
-                "no capsule: the model was built by the batch that was not finite. Give it a "
-                "keras.Input, or build it before fit, to have its first step kept."
+                "FlightRecorder writes no capsule: the batch that was not finite also built the "
+                "model, so there is no snapshot before it. Give the model a keras.Input, or build it "
+                "before fit."
             )
             return
-        self._fuse.attempt(_WRITING, functools.partial(self._save, step, message))
+        self._breaker.call(_WRITING, functools.partial(self._write, step, message))
 
-    def _save(self, step: int, message: str) -> None:
+    def _write(self, step: int, message: str) -> None:
         event = {"step": step, "message": message}
-        capsule = pack(self._model, self._tape, self._blocks, event)
+        capsule = build_capsule(self._model, self._buffer, self._blocks, event)
         folder = self._folder / f"capsule-{step}"
         capsule.save(folder)
         self.capsule = folder
-        self._say(f"where step {step} went wrong: python -m keras_l4 replay {folder}")
+        self._print_message(f"To find the origin, run: python -m keras_l4 replay {folder}")

@@ -1,16 +1,16 @@
-"""Adagrad that records what it does."""
+"""Adagrad that records its steps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
 
-from keras_l4.keras_internals import implementation, save_as
+from keras_l4.backend.interface import Array, Tensor
+from keras_l4.keras_internals import backend_class, optimizer_slots, save_as
 from keras_l4.optimizers.closed_forms import closed_form
-from keras_l4.optimizers.recording import Recording
+from keras_l4.optimizers.recording import RecordingMixin
 from keras_l4.recorder.effective_rate import AdaptiveRate
 
 
@@ -18,17 +18,19 @@ from keras_l4.recorder.effective_rate import AdaptiveRate
 class AdagradRate(AdaptiveRate):
     """η / √(G + ε),  G ← G + g².  The direction is the gradient.
 
-    G starts at `initial_accumulator_value`. Duchi, Hazan, Singer 2011.
+    G starts at `initial_accumulator_value`. Source: Duchi, Hazan, Singer 2011.
     """
 
-    def second_moments(self, indices: Sequence[int], before: Sequence[Any]) -> list[Any]:
-        # Keras has no public name for a slot.
-        return [self.optimizer._accumulators[i] for i in indices]
+    def second_moments(
+        self, slot_indices: Sequence[int], pre_update_values: Sequence[Tensor]
+    ) -> list[Tensor]:
+        slots = optimizer_slots(self.optimizer, "accumulators")
+        return [slots[i] for i in slot_indices]
 
-    def advance(self, mean: Any, mean_square: Any) -> Any:
+    def advance_mean(self, mean: Tensor, mean_square: Tensor) -> Tensor:
         return mean + mean_square
 
-    def rate(self, learning_rate: np.ndarray, t: np.ndarray, statistic: np.ndarray) -> np.ndarray:
+    def compute(self, learning_rate: Array, t: Array, statistic: Array) -> Array:
         return learning_rate / np.sqrt(statistic + self.optimizer.epsilon)
 
     @property
@@ -41,17 +43,19 @@ class AdagradRate(AdaptiveRate):
 
 
 @save_as(keras.optimizers.Adagrad)
-class Adagrad(Recording, implementation(keras.optimizers.Adagrad)):  # type: ignore[misc]
-    """`keras.optimizers.Adagrad`, bit for bit, that can record its effective learning rate
+class Adagrad(RecordingMixin, backend_class(keras.optimizers.Adagrad)):  # type: ignore[misc]
+    """`keras.optimizers.Adagrad` that can record its effective learning rate.
 
         η / √(G + ε),   G ← G + g²
 
-    which only ever falls (Duchi, Hazan, Singer 2011). It records while a callback of
-    `keras_l4.callbacks` is in `fit`, and costs nothing otherwise; a saved model names
-    `keras.optimizers.Adagrad`.
+    It keeps shrinking (Duchi, Hazan, Singer 2011).
+
+    Updates are bit-for-bit those of `keras.optimizers.Adagrad`. Steps are recorded while a callback
+    of `keras_l4.callbacks` is passed to `fit`; otherwise there is no overhead. A saved model names
+    `keras.optimizers.Adagrad`, and loads without keras_l4.
 
     Args:
-        **kwargs: Those of `keras.optimizers.Adagrad`.
+        **kwargs: The arguments of `keras.optimizers.Adagrad`.
 
     Example:
 

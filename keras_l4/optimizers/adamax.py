@@ -1,16 +1,16 @@
-"""Adamax that records what it does."""
+"""Adamax that records its steps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
 
-from keras_l4.keras_internals import implementation, save_as
+from keras_l4.backend.interface import Array, Tensor
+from keras_l4.keras_internals import backend_class, optimizer_slots, save_as
 from keras_l4.optimizers.closed_forms import closed_form
-from keras_l4.optimizers.recording import Recording
+from keras_l4.optimizers.recording import RecordingMixin
 from keras_l4.recorder.effective_rate import AdaptiveRate
 
 
@@ -18,15 +18,17 @@ from keras_l4.recorder.effective_rate import AdaptiveRate
 class AdamaxRate(AdaptiveRate):
     """η / ((1 - β₁ᵗ)(u + ε)),  u ← max(β₂u, |g|).  The direction is m.
 
-    u, a norm and no square, stands where other methods have a second moment.
-    Kingma & Ba 2015, section 7.1.
+    u takes the place of the second moment. It is not a square, so that no root is taken.
+    Source: Kingma & Ba 2015, section 7.1.
     """
 
-    def second_moments(self, indices: Sequence[int], before: Sequence[Any]) -> list[Any]:
-        # Keras has no public name for a slot.
-        return [self.optimizer._u[i] for i in indices]
+    def second_moments(
+        self, slot_indices: Sequence[int], pre_update_values: Sequence[Tensor]
+    ) -> list[Tensor]:
+        slots = optimizer_slots(self.optimizer, "u")
+        return [slots[i] for i in slot_indices]
 
-    def rate(self, learning_rate: np.ndarray, t: np.ndarray, statistic: np.ndarray) -> np.ndarray:
+    def compute(self, learning_rate: Array, t: Array, statistic: Array) -> Array:
         bias_1 = 1 - self.optimizer.beta_1 ** t.astype(np.float64)
         return learning_rate / (bias_1 * (statistic.astype(np.float64) + self.optimizer.epsilon))
 
@@ -36,16 +38,19 @@ class AdamaxRate(AdaptiveRate):
 
 
 @save_as(keras.optimizers.Adamax)
-class Adamax(Recording, implementation(keras.optimizers.Adamax)):  # type: ignore[misc]
-    """`keras.optimizers.Adamax`, bit for bit, that can record its effective learning rate
+class Adamax(RecordingMixin, backend_class(keras.optimizers.Adamax)):  # type: ignore[misc]
+    """`keras.optimizers.Adamax` that can record its effective learning rate.
 
         η / ((1 - β₁ᵗ)(u + ε)),   u ← max(β₂u, |g|)
 
-    (Kingma & Ba 2015, section 7.1). It records while a callback of `keras_l4.callbacks` is in
-    `fit`, and costs nothing otherwise; a saved model names `keras.optimizers.Adamax`.
+    (Kingma & Ba 2015, section 7.1.)
+
+    Updates are bit-for-bit those of `keras.optimizers.Adamax`. Steps are recorded while a callback
+    of `keras_l4.callbacks` is passed to `fit`; otherwise there is no overhead. A saved model names
+    `keras.optimizers.Adamax`, and loads without keras_l4.
 
     Args:
-        **kwargs: Those of `keras.optimizers.Adamax`.
+        **kwargs: The arguments of `keras.optimizers.Adamax`.
 
     Example:
 

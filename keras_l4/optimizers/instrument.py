@@ -1,4 +1,4 @@
-"""Recording for an optimizer that somebody else built."""
+"""Recording for optimizers of any class: `instrument` and `restore`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import keras
 
 from keras_l4 import keras_internals
-from keras_l4.optimizers.recording import Recording
+from keras_l4.optimizers.recording import RecordingMixin
 from keras_l4.recorder.config import RecorderConfig
 from keras_l4.recorder.recorder import Recorder
 
@@ -16,23 +16,23 @@ _Optimizer = TypeVar("_Optimizer", bound=keras.optimizers.Optimizer)
 
 
 def instrument(
-    optimizer: _Optimizer, settings: RecorderConfig | None = None, recorder: Recorder | None = None
+    optimizer: _Optimizer, config: RecorderConfig | None = None, recorder: Recorder | None = None
 ) -> _Optimizer:
-    """Makes an optimizer record its steps, in place; a recording one is left as it is.
+    """Makes an optimizer record its steps, in place. Does nothing if it records already.
 
-    Its variables, its class name and what it saves stay as they were. A traced step function has
-    to be made anew to be recorded: the callbacks do that.
+    Its variables, the name of its class and what it saves do not change. A step function that was
+    traced before does not record: the callbacks of keras_l4 trace it again.
 
     Args:
         optimizer: Any `keras.optimizers.Optimizer`, built or not, trained or not.
-        settings: What to record; everything by default.
-        recorder: One that was made for this optimizer and these settings, to go on with.
+        config: What to record. Defaults to everything.
+        recorder: A recorder of this optimizer with the same `config`, to continue with it.
 
     Returns:
         The same object.
 
     Raises:
-        TypeError: `optimizer` is no Keras optimizer.
+        TypeError: `optimizer` is not a Keras optimizer.
 
     Example:
 
@@ -43,12 +43,14 @@ def instrument(
     True
     """
     check_optimizer(optimizer)
-    if not isinstance(optimizer, Recording):
-        stock: Any = type(optimizer)
-        optimizer.__class__ = _recording_class(stock)
+    if not isinstance(optimizer, RecordingMixin):
+        # Swap the class rather than wrap the object: the model, its callbacks and checkpoints
+        # hold references to this very optimizer.
+        original: Any = type(optimizer)
+        optimizer.__class__ = _recording_class(original)
     if not optimizer.is_recording:
         try:
-            optimizer.start_recording(settings or RecorderConfig(), recorder)
+            optimizer.start_recording(config or RecorderConfig(), recorder)
         except BaseException:
             restore(optimizer)
             raise
@@ -56,7 +58,7 @@ def instrument(
 
 
 def restore(optimizer: _Optimizer) -> _Optimizer:
-    """Undoes `instrument`, in place; an optimizer that does not record is left as it is.
+    """Undoes `instrument`, in place. Does nothing if the optimizer does not record.
 
     Args:
         optimizer: Any `keras.optimizers.Optimizer`.
@@ -65,17 +67,17 @@ def restore(optimizer: _Optimizer) -> _Optimizer:
         The same object, with its original class.
 
     Raises:
-        TypeError: `optimizer` is no Keras optimizer.
+        TypeError: `optimizer` is not a Keras optimizer.
     """
     check_optimizer(optimizer)
-    if isinstance(optimizer, Recording):
+    if isinstance(optimizer, RecordingMixin):
         optimizer.stop_recording()
-        optimizer.__class__ = optimizer.stock_class()
+        optimizer.__class__ = optimizer.original_class()
     return optimizer
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """Raises a TypeError unless `optimizer` is a Keras optimizer."""
+    """Raises a TypeError if `optimizer` is not a Keras optimizer."""
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(
             f"optimizer={optimizer!r} is a {type(optimizer).__name__}; expected a "
@@ -83,11 +85,16 @@ def check_optimizer(optimizer: Any) -> None:
         )
 
 
+# Cached: two optimizers of one class have one recording class.
 @functools.cache
-def _recording_class(stock: Any) -> Any:
-    """A subclass of `stock` that records and passes for it, by name and in what is saved."""
-    names = {"__module__": stock.__module__, "__qualname__": stock.__qualname__}
-    body = names | {"stock_class": staticmethod(lambda: stock), "__doc__": stock.__doc__}
-    recording = type(stock.__name__, (Recording, stock), body)
-    keras_internals.save_like(recording, stock)
+def _recording_class(original: Any) -> Any:
+    """Returns a subclass of `original` that records, with the same name, in memory and saved."""
+    attributes = {
+        "__module__": original.__module__,
+        "__qualname__": original.__qualname__,
+        "__doc__": original.__doc__,
+        "original_class": staticmethod(lambda: original),
+    }
+    recording = type(original.__name__, (RecordingMixin, original), attributes)
+    keras_internals.save_like(recording, original)
     return recording

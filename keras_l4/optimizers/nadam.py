@@ -1,4 +1,4 @@
-"""Nadam that records what it does."""
+"""Nadam that records its steps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_l4.keras_internals import implementation, save_as
+from keras_l4.backend.interface import Array, Tensor
+from keras_l4.keras_internals import backend_class, optimizer_slots, save_as
 from keras_l4.optimizers.closed_forms import closed_form
-from keras_l4.optimizers.recording import Recording
+from keras_l4.optimizers.recording import RecordingMixin
 from keras_l4.recorder.effective_rate import AdaptiveRate
 
 
@@ -19,17 +20,20 @@ from keras_l4.recorder.effective_rate import AdaptiveRate
 class NadamRate(AdaptiveRate):
     """η / (√(v / (1 - β₂ᵗ)) + ε).  The direction is m̂, Nesterov's mix of m and the gradient.
 
-    Dozat 2016.
+    Source: Dozat 2016.
     """
 
-    def second_moments(self, indices: Sequence[int], before: Sequence[Any]) -> list[Any]:
-        # Keras has no public name for a slot; it calls the second moment a velocity.
-        return [self.optimizer._velocities[i] for i in indices]
+    def second_moments(
+        self, slot_indices: Sequence[int], pre_update_values: Sequence[Tensor]
+    ) -> list[Tensor]:
+        # Keras calls the second moment a velocity.
+        slots = optimizer_slots(self.optimizer, "velocities")
+        return [slots[i] for i in slot_indices]
 
-    def advance(self, mean: Any, mean_square: Any) -> Any:
+    def advance_mean(self, mean: Tensor, mean_square: Tensor) -> Tensor | None:
         return self.optimizer.beta_2 * mean + (1 - self.optimizer.beta_2) * mean_square
 
-    def rate(self, learning_rate: np.ndarray, t: np.ndarray, statistic: np.ndarray) -> np.ndarray:
+    def compute(self, learning_rate: Array, t: Array, statistic: Array) -> Array:
         bias_2 = 1 - self.optimizer.beta_2 ** t.astype(np.float64)
         corrected = statistic.astype(np.float64) / bias_2
         return learning_rate / (np.sqrt(corrected) + self.optimizer.epsilon)
@@ -41,16 +45,19 @@ class NadamRate(AdaptiveRate):
 
 
 @save_as(keras.optimizers.Nadam)
-class Nadam(Recording, implementation(keras.optimizers.Nadam)):  # type: ignore[misc]
-    """`keras.optimizers.Nadam`, bit for bit, that can record its effective learning rate
+class Nadam(RecordingMixin, backend_class(keras.optimizers.Nadam)):  # type: ignore[misc]
+    """`keras.optimizers.Nadam` that can record its effective learning rate.
 
         η / (√(v / (1 - β₂ᵗ)) + ε)
 
-    on the direction m̂ (Dozat 2016). It records while a callback of `keras_l4.callbacks` is in
-    `fit`, and costs nothing otherwise; a saved model names `keras.optimizers.Nadam`.
+    The direction is m̂, Nesterov's mix of m and the gradient (Dozat 2016).
+
+    Updates are bit-for-bit those of `keras.optimizers.Nadam`. Steps are recorded while a callback
+    of `keras_l4.callbacks` is passed to `fit`; otherwise there is no overhead. A saved model names
+    `keras.optimizers.Nadam`, and loads without keras_l4.
 
     Args:
-        **kwargs: Those of `keras.optimizers.Nadam`.
+        **kwargs: The arguments of `keras.optimizers.Nadam`.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Recording: what an optimizer needs to record its own steps."""
+"""Recording mixin: lets a Keras optimizer record its own steps."""
 
 from __future__ import annotations
 
@@ -12,142 +12,183 @@ from typing import Any
 import keras
 
 from keras_l4 import backend, keras_internals
-from keras_l4.optimizers.closed_forms import rate_of
+from keras_l4.keras_internals.all_reduce import DeduplicatedAllReduce
+from keras_l4.optimizers.closed_forms import effective_rate_of
 from keras_l4.recorder.config import RecorderConfig
 from keras_l4.recorder.recorder import Recorder
 
-_at_work: ContextVar[tuple[Any, ...]] = ContextVar("at_work", default=())
+# The optimizers that are inside a recorded step, in this thread. A context variable rather than an
+# attribute: TensorFlow runs each replica in a thread of its own, and interleaves them.
+_optimizers_in_step: ContextVar[tuple[Any, ...]] = ContextVar("optimizers_in_step", default=())
 
 
-def _never() -> bool:
+def _is_never_discarded() -> bool:
     return False
 
 
-class Recording(backend.distribution.DeduplicatedAllReduce):
-    """Mixin in front of a Keras optimizer: it records while it has a recorder.
+class RecordingMixin(DeduplicatedAllReduce):
+    """Mixin that records the steps of a Keras optimizer. Put it before the optimizer class.
 
-    It only watches: what is applied is what the optimizer applies without it, and without a
-    recorder it is that optimizer.
+    It is read-only: the updates are those of the optimizer without the mixin. While nothing is
+    recorded, every method calls the optimizer's own.
+
+    Example:
+
+    ```python
+    @save_as(keras.optimizers.Lion)
+    class Lion(RecordingMixin, backend_class(keras.optimizers.Lion)):
+        \"\"\"`keras.optimizers.Lion` that can record its steps.\"\"\"
+    ```
     """
 
+    # On the class, so that an instance whose class is swapped by `instrument` has them too, and
+    # one that does not record stores nothing.
     _recorder: Recorder | None = None
-    _settings: RecorderConfig | None = None
-    _in_draft: Callable[[], bool] = staticmethod(_never)
+    _recorder_config: RecorderConfig | None = None
+    _is_discarded_trace: Callable[[], bool] = staticmethod(_is_never_discarded)
 
     @property
     def recorder(self) -> Recorder | None:
-        """The recorder, while there is one."""
+        """The recorder; None if the optimizer does not record or is not built."""
         return self._recorder
 
+    @property
+    def is_recording(self) -> bool:
+        """True if the optimizer records its steps, or will as soon as it is built."""
+        return self._recorder_config is not None
+
     @classmethod
-    def stock_class(cls) -> type:
-        """The class that an instance goes back to when it stops recording: its own."""
+    def original_class(cls) -> type:
+        """Returns the class of an instance after `restore`: this one, unless `instrument` made it."""
         return cls
 
-    def start_recording(self, settings: RecorderConfig, recorder: Recorder | None = None) -> None:
-        """Records from now on, with `recorder` where there is one for these settings."""
-        self._settings = settings
+    def start_recording(self, config: RecorderConfig, recorder: Recorder | None = None) -> None:
+        """Starts recording.
+
+        Args:
+            config: What to record.
+            recorder: A recorder of this optimizer with the same `config`, to continue with it;
+                None to create one.
+        """
+        self._recorder_config = config
         self._recorder = recorder
         if recorder is not None:
             recorder.resume()
         elif self.built:
-            self._get_ready(self._trainable_variables)
-
-    @property
-    def is_recording(self) -> bool:
-        """Whether it records, or will from its first step on."""
-        return self._settings is not None
+            self._ensure_recorder(keras_internals.built_variables(self))
 
     def stop_recording(self) -> None:
-        """Is a plain optimizer again."""
-        self._settings = self._recorder = None
-        self._in_draft = _never
+        """Stops recording."""
+        self._recorder_config = self._recorder = None
+        self._is_discarded_trace = _is_never_discarded
 
     @property
     def variables(self) -> list[Any]:
-        """Those of the optimizer; where a JAX step runs, the rings stand at their end."""
-        recorder = self._listening()
+        """The optimizer's variables. Inside a JAX step the recorder's ring buffers follow them.
+
+        The JAX trainer passes these variables through its step function, and with them the rings.
+        """
+        recorder = self._recorder_outside_step()
         rings = [] if recorder is None else recorder.rings
         return super().variables + backend.step_state.exposed_rings(rings)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
-        """Applies the gradients, as the optimizer does, and records the step."""
+        """Applies the gradients as the optimizer does, and records the step."""
         if trainable_variables is not None:
+            # It may be an iterator, and is read twice.
             trainable_variables = list(trainable_variables)
-        self._get_ready(trainable_variables)
-        recorder = self._listening()
-        if recorder is None or not len(grads) or self._in_draft():
+        self._ensure_recorder(trainable_variables)
+        recorder = self._recorder_outside_step()
+        if recorder is None or not len(grads) or self._is_discarded_trace():
             super().apply(grads, trainable_variables)
             return
         update = functools.partial(super().apply, grads, trainable_variables)
-        with self._paused():
+        with self._in_step():
             recorder.record(grads, trainable_variables, update)
 
     def stateless_apply(
         self, optimizer_variables: Sequence[Any], grads: Any, trainable_variables: Any
     ) -> tuple[list[Any], list[Any]]:
-        """Applies the gradients without side effects (JAX), and records the step."""
-        recorder = self._listening()
+        """Applies the gradients without side effects, for JAX, and records the step.
+
+        Raises:
+            ValueError: `optimizer_variables` lacks the ring buffers.
+        """
+        recorder = self._recorder_outside_step()
         if recorder is None:
             return super().stateless_apply(optimizer_variables, grads, trainable_variables)
-        # `LossScaleOptimizer.stateless_apply` does not go through `apply`: record around it.
+        # `LossScaleOptimizer.stateless_apply` does not call `apply`, so that a step is recorded
+        # around the optimizer's `stateless_apply`.
         stateless_apply = super().stateless_apply
-        with self._paused():
-            watched, own = self._trainable_variables, self.variables
+        with self._in_step():
+            trainable, own = keras_internals.built_variables(self), self.variables
             if len(optimizer_variables) == len(own):
                 raise ValueError(
-                    f"stateless_apply of the optimizer {self.name!r} was given the "
-                    f"{len(own)} variables that it has when it does not record. Read "
-                    "optimizer.variables after keras_l4.watch was entered: the record travels "
-                    "with them."
+                    f"stateless_apply of the optimizer {self.name!r} got {len(own)} "
+                    f"optimizer_variables; expected {len(own) + len(recorder.rings)} while it records, "
+                    "since its ring buffers are passed along with them. Read optimizer.variables "
+                    "inside `with keras_l4.watch(...)`, not before it."
                 )
 
             def update() -> None:
-                held = [variable.value for variable in own]
-                updated = stateless_apply(held, grads, trainable_variables)
-                for variable, value in zip([*watched, *own], chain(*updated), strict=True):
+                values = [variable.value for variable in own]
+                updated = stateless_apply(values, grads, trainable_variables)
+                for variable, value in zip([*trainable, *own], chain(*updated), strict=True):
                     variable.assign(value)
 
-            state = [*watched, *own, *recorder.rings]
-            before = chain(trainable_variables, optimizer_variables)
-            with keras.StatelessScope(list(zip(state, before, strict=True))) as scope:
+            # The recorder assigns to variables. In this scope they have the values that were
+            # passed in, and assignments stay in it.
+            state = [*trainable, *own, *recorder.rings]
+            values = chain(trainable_variables, optimizer_variables)
+            with keras.StatelessScope(list(zip(state, values, strict=True))) as scope:
                 recorder.record(grads, None, update)
-            after = [scope.get_current_value(variable) for variable in state]
-            return after[: len(watched)], after[len(watched) :]
+            updated = [scope.get_current_value(variable) for variable in state]
+            return updated[: len(trainable)], updated[len(trainable) :]
 
-    def _get_ready(self, variables: Any) -> None:
-        if self._settings is None or self._recorder is not None:
+    def _ensure_recorder(self, variables: Any) -> None:
+        """Creates the recorder if it is missing, and builds the optimizer if it is not built."""
+        if self._recorder_config is None or self._recorder is not None:
             return
+        inner = keras_internals.unwrap_loss_scaling(self)
         if not self.built:
+            # As in `Optimizer.apply`, which would do it next.
             with keras.name_scope(self.name, caller=self):
                 self.build(variables)
-            self._in_draft = backend.step_state.discarded_trace_check(
-                [self, *keras_internals.parts(keras_internals.inner_optimizer(self))]
+            # TensorFlow discards a trace that created variables, and traces again. To record in
+            # the first trace would double the time of tracing.
+            self._is_discarded_trace = backend.step_state.discarded_trace_detector(
+                [self, *keras_internals.inner_optimizers(inner)]
             )
-        rate = rate_of(keras_internals.inner_optimizer(self))
-        self._recorder = Recorder(self, self._trainable_variables, rate, self._settings)
+        rate = effective_rate_of(inner)
+        self._recorder = Recorder(
+            self, keras_internals.built_variables(self), rate, self._recorder_config
+        )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        _, (file,) = super().__reduce__()
-        return _revive, (self.stock_class(), file)
+    def _recorder_outside_step(self) -> Recorder | None:
+        """Returns the recorder; None inside a recorded step.
 
-    def _listening(self) -> Recorder | None:
-        """The recorder, unless it is at work in this thread: what `apply` calls is no other step."""
-        at_work = any(optimizer is self for optimizer in _at_work.get())
-        return None if at_work else self._recorder
+        The optimizer's own step calls `apply` and reads `variables` again. These calls must not be
+        recorded as further steps, and must not see the ring buffers.
+        """
+        is_in_step = any(optimizer is self for optimizer in _optimizers_in_step.get())
+        return None if is_in_step else self._recorder
 
     @contextlib.contextmanager
-    def _paused(self) -> Iterator[None]:
-        """Does not listen in this thread. TensorFlow's replicas have one each, and take turns."""
-        token = _at_work.set((*_at_work.get(), self))
+    def _in_step(self) -> Iterator[None]:
+        token = _optimizers_in_step.set((*_optimizers_in_step.get(), self))
         try:
             yield
         finally:
-            _at_work.reset(token)
+            _optimizers_in_step.reset(token)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keras pickles an object as the archive that `save` writes. A copy does not record.
+        _, (archive,) = super().__reduce__()
+        return _unpickle, (self.original_class(), archive)
 
 
-def _revive(cls: Any, file: Any) -> Any:
-    # Keras unpickles by the name it saves, which is that of the stock class.
-    optimizer = cls._unpickle_model(file)
+def _unpickle(cls: Any, archive: Any) -> Any:
+    optimizer = keras_internals.unpickle(cls, archive)
+    # The archive names the public Keras class, see `save_as`.
     optimizer.__class__ = cls
     return optimizer

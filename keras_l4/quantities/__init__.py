@@ -1,29 +1,42 @@
-"""What is measured: one small pure function per file. A new file here is a new quantity."""
+"""Quantities: the numbers that are recorded per variable and step, one class per file.
 
-import importlib
-import pkgutil
+Start with `_base.py`: the base classes, when a quantity is measured, and what it may read. Every
+public module of this package is imported here, so that a new file registers a new quantity.
+
+This package imports `keras_l4.backend` and nothing above it. The recorder passes its objects in;
+`StepContext`, `MeasuredValues` and `ElementwiseRate` state what quantities read of them.
+
+>>> registry["gradient_norm"].unit
+'loss per unit of weight'
+"""
 
 from keras_l4.quantities._base import (
     EVERY_STEP,
     SAMPLED,
-    Derived,
-    Folded,
-    Measured,
-    Normed,
+    DerivedQuantity,
+    DeviceQuantity,
+    ElementwiseRate,
+    MeasuredValues,
+    NormQuantity,
     Quantity,
+    ReductionQuantity,
+    StepContext,
     registry,
 )
+from keras_l4.registry import import_submodules
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+import_submodules(__name__, __path__)
 
 __all__ = [
     "EVERY_STEP",
     "SAMPLED",
-    "Derived",
-    "Folded",
-    "Measured",
-    "Normed",
+    "DerivedQuantity",
+    "DeviceQuantity",
+    "ElementwiseRate",
+    "MeasuredValues",
+    "NormQuantity",
     "Quantity",
+    "ReductionQuantity",
+    "StepContext",
     "registry",
 ]

@@ -1,124 +1,214 @@
-"""Quantity: what is measured, when, and how it pools from variables to layers."""
+"""The base classes of quantities, and protocols for what a quantity may read."""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, TypeAlias
+
+from keras_l4.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from keras_l4.recorder.effective_rate import Rate
-    from keras_l4.recorder.step import Step
-    from keras_l4.recorder.step_table import StepTable
+Tensor: TypeAlias = Any
+Tensors: TypeAlias = Sequence[Tensor]
+When: TypeAlias = Literal["every step", "sampled"]
 
-When = Literal["every step", "sampled"]
 EVERY_STEP: Final = "every step"
 SAMPLED: Final = "sampled"
 
-_registry: dict[str, Quantity] = {}
+registry: Registry[Quantity] = Registry("name")
+"""All quantities by name, in order of registration."""
 
 
 class Quantity(abc.ABC):
     """One number per variable and step.
 
-    A concrete class sets the attributes below and is registered by that; a second class with
-    the same name is an error. Names that begin with an underscore are intermediates: they
-    are measured, but nobody downstream sees them.
+    Subclass `DeviceQuantity`, `NormQuantity`, `ReductionQuantity` or `DerivedQuantity`, and set
+    the attributes below. Defining a class with a `name` registers it. Quantities whose name begins
+    with an underscore are intermediates: they are measured, but not part of a `StepBlock`.
 
     Attributes:
         name: Name in `StepBlock.values`, in TensorBoard tags and in event files.
         unit: Unit, in words.
-        when: `EVERY_STEP`, or `SAMPLED`: every `every`-th step and each suspicious one.
-        pool: How variables become a layer: a key of `keras_l4.records.pooling.RULES`.
-        of_distribution: It describes the rates of a variable's elements, which an optimizer
-            without a closed form does not have.
+        when: `EVERY_STEP` or `SAMPLED`. A step is sampled if it is one in `every`, or if the norm of
+            a gradient is not finite.
+        pool: How the values of a layer's variables become the layer's value: a key of
+            `keras_l4.records.pooling.POOLINGS`.
+        requires_elementwise_rate: True if the quantity describes the effective learning rates of
+            single elements. It is left out for optimizers without a closed form.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str]
     when: ClassVar[When]
     pool: ClassVar[str]
-    of_distribution: ClassVar[bool] = False
+    requires_elementwise_rate: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "name" not in cls.__dict__:
-            return
-        if cls.name in _registry:
-            raise ValueError(
-                f"{cls.__qualname__} wants the name {cls.name!r}, which "
-                f"{type(_registry[cls.name]).__qualname__} has. Give it a name of its own."
-            )
-        _registry[cls.name] = cls()
+        registry.register(cls)
 
 
-class Measured(Quantity):
-    """A quantity that is measured on the device.
+class DeviceQuantity(Quantity):
+    """A quantity that is measured on the device. Abstract.
 
     Attributes:
         dtype: `"float"` (float32) or `"int"` (an exact count).
-        of_nonfinite: It is zero where the gradient norms say that all is finite, and is measured
-            only where they do not.
-        reads_weights: Whether it may read the weights or the update, which are held for it.
+        is_zero_when_finite: True if the quantity is zero on every step whose gradient norms are all
+            finite. It is then measured on the other steps only.
+        reads_weights: True if `measure` may read `step.weights` or `step.updates`. Copies of the
+            weights are made only if a recorded quantity sets this.
     """
 
     dtype: ClassVar[Literal["float", "int"]] = "float"
-    of_nonfinite: ClassVar[bool] = False
+    is_zero_when_finite: ClassVar[bool] = False
     reads_weights: ClassVar[bool] = True
 
     @abc.abstractmethod
-    def measure(self, step: Step) -> Any:
+    def measure(self, step: StepContext) -> Tensor:
         """Returns a tensor `[variables]`."""
 
 
-class Normed(Measured):
-    """Euclidean norms of tensors of the step: those of all such quantities are taken in one pass."""
+class NormQuantity(DeviceQuantity):
+    """A Euclidean norm. Abstract. The norms of all such quantities are computed in one pass."""
 
     @abc.abstractmethod
-    def tensors(self, step: Step) -> Sequence[Any]:
-        """One per variable."""
+    def tensors(self, step: StepContext) -> Tensors:
+        """Returns the tensors to take the norm of, one per variable."""
 
-    def measure(self, step: Step) -> Any:
-        return step.normed(self)
+    def measure(self, step: StepContext) -> Tensor:
+        return step.norms_of(self)
 
 
-class Folded(Measured):
-    """A count or an extreme over the elements: all of a variable's are taken in one pass.
+class ReductionQuantity(DeviceQuantity):
+    """A reduction over the elements of each variable. Abstract.
+
+    All reductions over the same tensors are computed in one pass over their elements.
 
     Attributes:
-        over: Which tensors of the step.
-        fold: How their elements, as `element` gives them, become one number; `"magnitude"` is that
-            of the largest, NaN where there is one.
+        source: Which tensors of the step are reduced.
+        reduction: How the results of `map_elements` are reduced to one number: `"count"` counts the
+            True elements of a mask; `"max_abs"` is NaN if an element is NaN; `"maximum"` and
+            `"minimum"` may miss a NaN.
     """
 
-    over: ClassVar[Literal["gradients", "second_moments"]] = "gradients"
-    fold: ClassVar[Literal["count", "magnitude", "maximum", "minimum"]] = "count"
+    source: ClassVar[Literal["gradients", "second_moments"]] = "gradients"
+    reduction: ClassVar[Literal["count", "max_abs", "maximum", "minimum"]] = "count"
     reads_weights = False
 
     @abc.abstractmethod
-    def element(self, x: Any, rate: Rate) -> Any:
-        """What is folded: a mask to be counted, or numbers, in the shape of `x`."""
+    def map_elements(self, x: Tensor, rate: ElementwiseRate) -> Tensor:
+        """Returns what is reduced, in the shape of `x`: a mask for `"count"`, else numbers.
 
-    def measure(self, step: Step) -> Any:
-        return step.folded(self)
+        Args:
+            x: Tensor of one variable, or of several variables concatenated. The result must
+                depend on each element alone.
+            rate: The optimizer's effective learning rate.
+        """
+
+    def measure(self, step: StepContext) -> Tensor:
+        return step.reductions_of(self)
 
 
-class Derived(Quantity):
-    """A quantity that is computed on the host, in float64, from measured ones."""
+class DerivedQuantity(Quantity):
+    """A quantity that is computed on the host, in float64, from measured ones. Abstract.
+
+    Attributes:
+        reads: Names of the quantities that `derive` and `derive_layers` read.
+    """
 
     reads: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
-    def derive(self, rows: StepTable) -> np.ndarray:
-        """Returns `[rows, variables]`."""
+    def derive(self, measured: MeasuredValues) -> np.ndarray:
+        """Returns the values, `[steps, variables]`."""
 
-    def derive_layers(self, rows: StepTable) -> np.ndarray | None:
-        """Returns `[rows, layers]` where that cannot be pooled from the variables."""
+    def derive_layers(self, measured: MeasuredValues) -> np.ndarray | None:
+        """Returns the values `[steps, layers]`, or None to pool them from the variables."""
         return None
 
 
-def registry() -> dict[str, Quantity]:
-    """All quantities by name, in order of registration."""
-    return dict(_registry)
+class StepContext(Protocol):
+    """One optimizer step on the device, as quantities and effective learning rates see it.
+
+    Lists have one tensor per recorded variable. Values are computed on first use, once.
+
+    Attributes:
+        gradients: Gradients of the unscaled loss over the whole step, before clipping. A variable
+            that the loss does not reach has an empty tensor.
+        gradient_norms: Their Euclidean norms, `float32[variables]`.
+        mean_second_moments: Means of the optimizer's second moments after the update,
+            `float32[variables]`.
+    """
+
+    @property
+    def gradients(self) -> Tensors: ...
+
+    @property
+    def gradient_norms(self) -> Tensor: ...
+
+    @property
+    def mean_second_moments(self) -> Tensor: ...
+
+    @property
+    def weights(self) -> Tensors:
+        """The variables before the update."""
+
+    @property
+    def updates(self) -> Tensors:
+        """w_after - w_before, in float32 or wider."""
+
+    @property
+    def rate_statistic(self) -> Tensor:
+        """The number from which the effective learning rate is computed, `float32[variables]`."""
+
+    @property
+    def clip_factors(self) -> Tensor:
+        """‖clipped gradient‖ / ‖gradient‖, `float32[variables]`."""
+
+    def norms(self, tensors: Tensors) -> Tensor:
+        """Returns Euclidean norms without intermediate over- or underflow, `float32[variables]`."""
+
+    def norms_of(self, quantity: NormQuantity) -> Tensor:
+        """Returns the norms of the tensors of `quantity`, `float32[variables]`."""
+
+    def reductions_of(self, quantity: ReductionQuantity) -> Tensor:
+        """Returns the reductions of `quantity`, `[variables]`."""
+
+    def fraction(self, counts: Tensor) -> Tensor:
+        """Returns counts divided by the number of elements, `float32[variables]`."""
+
+    def fraction_not_counted(self, counts: Tensor) -> Tensor:
+        """Returns the fraction of elements that are not in `counts`, `float32[variables]`."""
+
+    def propagate_mean_nan(self, values: Tensor) -> Tensor:
+        """Returns `values`, with NaN where the mean second moment is NaN."""
+
+
+class MeasuredValues(Protocol):
+    """Measured quantities of several steps on the host; `measured[name]` is `[steps, variables]`."""
+
+    def __getitem__(self, name: str) -> np.ndarray: ...
+
+    def effective_rate(self, statistic: np.ndarray) -> np.ndarray:
+        """Returns the effective learning rate of a statistic `[steps, ...]`, in float64."""
+
+    @property
+    def variable_quantiles(self) -> Mapping[float, np.ndarray]:
+        """Level to quantile of the effective learning rate, `[steps, variables]`."""
+
+    @property
+    def layer_quantiles(self) -> Mapping[float, np.ndarray]:
+        """Level to quantile over all variables of a layer, `[steps, layers]`."""
+
+
+class ElementwiseRate(Protocol):
+    """The conditions on a second moment that quantities count."""
+
+    def is_epsilon_dominated(self, second_moment: Tensor) -> Tensor:
+        """Returns a mask of the elements whose denominator is ε rather than the second moment."""
+
+    def is_undefined(self, second_moment: Tensor) -> Tensor:
+        """Returns a mask of the elements whose effective learning rate is NaN."""

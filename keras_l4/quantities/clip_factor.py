@@ -1,17 +1,15 @@
-"""Clip factor: what clipping leaves of a gradient."""
+"""Clip factor: the fraction of the gradient norm that is left after clipping."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from keras_l4.quantities._base import SAMPLED, Measured
-
-if TYPE_CHECKING:
-    from keras_l4.recorder.step import Step
+from keras_l4.quantities._base import SAMPLED, DeviceQuantity, StepContext, Tensor
 
 
-class ClipFactor(Measured):
-    """‖consumed‖ / ‖gradient‖; 1 where nothing is clipped or the gradient is zero."""
+class ClipFactor(DeviceQuantity):
+    """‖clipped gradient‖ / ‖gradient‖; 1 if nothing is clipped or the gradient is zero.
+
+    Layers: the same quotient, of the norms over all variables of the layer.
+    """
 
     name = "clip_factor"
     unit = "1"
@@ -19,5 +17,5 @@ class ClipFactor(Measured):
     pool = "clip_factor"
     reads_weights = False
 
-    def measure(self, step: Step) -> Any:
+    def measure(self, step: StepContext) -> Tensor:
         return step.clip_factors

@@ -1,22 +1,21 @@
-"""Effective learning rate: how far one unit of the direction moves a weight."""
+"""Effective learning rate: how far one unit of the update direction moves a weight."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keras_l4.quantities._base import EVERY_STEP, Derived
+from keras_l4.quantities._base import EVERY_STEP, DerivedQuantity, MeasuredValues
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from keras_l4.recorder.step_table import StepTable
 
+class EffectiveLearningRate(DerivedQuantity):
+    """The factor between the update direction and the update, one per variable.
 
-class EffectiveLearningRate(Derived):
-    """The factor on the direction before the learning rate enters, one per variable.
-
-    The optimizer's closed form at the mean second moment of the variable; ‖Δw‖ / ‖gradient‖
-    for an optimizer without one (NaN where the gradient is zero).
+    It is the optimizer's closed form at the mean second moment of the variable (see
+    `keras_l4.optimizers`). For an optimizer without a closed form it is ‖Δw‖ / ‖gradient‖, which is
+    NaN if the gradient is zero. Layers: the mean over variables, weighted by their size.
     """
 
     name = "effective_learning_rate"
@@ -25,5 +24,5 @@ class EffectiveLearningRate(Derived):
     pool = "mean_by_size"
     reads = ("_rate_statistic",)
 
-    def derive(self, rows: StepTable) -> np.ndarray:
-        return rows.effective(rows["_rate_statistic"])
+    def derive(self, measured: MeasuredValues) -> np.ndarray:
+        return measured.effective_rate(measured["_rate_statistic"])

@@ -1,23 +1,21 @@
-"""Largest element of the gradient."""
+"""Largest absolute value of the gradient."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from keras_l4.quantities._base import SAMPLED, Folded
-
-if TYPE_CHECKING:
-    from keras_l4.recorder.effective_rate import Rate
+from keras_l4.quantities._base import SAMPLED, ElementwiseRate, ReductionQuantity, Tensor
 
 
-class GradientMaxAbs(Folded):
-    """max|g| before clipping. NaN where the gradient has NaN."""
+class GradientMaxAbs(ReductionQuantity):
+    """max|g| of the gradient of the unscaled loss, before clipping; NaN if an element is NaN.
+
+    Layers: the maximum over variables.
+    """
 
     name = "gradient_max_abs"
     unit = "loss per unit of weight"
     when = SAMPLED
     pool = "maximum"
-    fold = "magnitude"
+    reduction = "max_abs"
 
-    def element(self, x: Any, rate: Rate) -> Any:
+    def map_elements(self, x: Tensor, rate: ElementwiseRate) -> Tensor:
         return x

@@ -1,20 +1,16 @@
-"""Gradient norm: how hard the loss pulls on a variable."""
+"""Gradient norm."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from keras_l4.quantities._base import EVERY_STEP, Measured
-
-if TYPE_CHECKING:
-    from keras_l4.recorder.step import Step
+from keras_l4.quantities._base import EVERY_STEP, DeviceQuantity, StepContext, Tensor
 
 
-class GradientNorm(Measured):
-    """Euclidean norm of the gradient of the unscaled loss, before clipping.
+class GradientNorm(DeviceQuantity):
+    """Euclidean norm ‖g‖ of the gradient of the unscaled loss, before clipping.
 
-    NaN or Inf where the gradient has such elements. Inf beside `nan_count == inf_count == 0`
-    says that all elements are finite and their norm is beyond float32.
+    NaN or Inf if the gradient has such elements. If it is Inf while `nan_count` and `inf_count`
+    are 0, all elements are finite and their norm exceeds the range of float32. Layers: the norm
+    over all variables of the layer.
     """
 
     name = "gradient_norm"
@@ -23,5 +19,5 @@ class GradientNorm(Measured):
     pool = "norm"
     reads_weights = False
 
-    def measure(self, step: Step) -> Any:
+    def measure(self, step: StepContext) -> Tensor:
         return step.gradient_norms

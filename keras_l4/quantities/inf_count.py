@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from keras_l4 import backend
-from keras_l4.quantities._base import EVERY_STEP, Folded
-
-if TYPE_CHECKING:
-    from keras_l4.recorder.effective_rate import Rate
+from keras_l4.quantities._base import EVERY_STEP, ElementwiseRate, ReductionQuantity, Tensor
 
 
-class InfCount(Folded):
-    """Number of +Inf and -Inf in the gradient. Exact."""
+class InfCount(ReductionQuantity):
+    """Number of +Inf and -Inf elements in the gradient. Exact. Layers: the sum over variables."""
 
     name = "inf_count"
     unit = "elements"
     when = EVERY_STEP
     pool = "count"
     dtype = "int"
-    of_nonfinite = True
+    is_zero_when_finite = True
 
-    def element(self, x: Any, rate: Rate) -> Any:
+    def map_elements(self, x: Tensor, rate: ElementwiseRate) -> Tensor:
         return backend.core.is_inf(x)

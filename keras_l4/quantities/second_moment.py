@@ -1,21 +1,27 @@
-"""Second moment: what an adaptive method divides by, the source of its effective rate.
+"""Second moment: the average of squared gradients whose root an adaptive optimizer divides by.
 
-Intermediates: `effective_learning_rate*` turn them into rates on the host, in float64.
+These are intermediates: the `effective_learning_rate*` quantities turn them into rates on the host,
+in float64.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from keras_l4.quantities._base import (
+    EVERY_STEP,
+    SAMPLED,
+    DeviceQuantity,
+    ElementwiseRate,
+    ReductionQuantity,
+    StepContext,
+    Tensor,
+)
 
-from keras_l4.quantities._base import EVERY_STEP, SAMPLED, Folded, Measured
 
-if TYPE_CHECKING:
-    from keras_l4.recorder.effective_rate import Rate
-    from keras_l4.recorder.step import Step
+class RateStatistic(DeviceQuantity):
+    """The number from which a variable's effective learning rate is computed.
 
-
-class RateStatistic(Measured):
-    """What the variable's effective rate is computed from; the mean second moment for most."""
+    It is the mean second moment for most optimizers.
+    """
 
     name = "_rate_statistic"
     unit = "depends on the optimizer"
@@ -23,41 +29,36 @@ class RateStatistic(Measured):
     pool = "mean_by_size"
     reads_weights = False
 
-    def measure(self, step: Step) -> Any:
+    def measure(self, step: StepContext) -> Tensor:
         return step.rate_statistic
 
 
-class SecondMomentMinimum(Folded):
+class _SecondMomentExtreme(ReductionQuantity):
+    """An extreme of the second moment of a variable, after the step. Abstract."""
+
+    unit = "squared loss per squared unit of weight"
+    when = SAMPLED
+    pool = "maximum"
+    requires_elementwise_rate = True
+    source = "second_moments"
+
+    def map_elements(self, x: Tensor, rate: ElementwiseRate) -> Tensor:
+        return x
+
+    def measure(self, step: StepContext) -> Tensor:
+        # A maximum or minimum on the device may miss a NaN, which the mean does not.
+        return step.propagate_mean_nan(step.reductions_of(self))
+
+
+class SecondMomentMinimum(_SecondMomentExtreme):
     """Smallest second moment of the variable, after the step."""
 
     name = "_second_moment_min"
-    unit = "squared loss per squared unit of weight"
-    when = SAMPLED
-    pool = "maximum"
-    of_distribution = True
-    over = "second_moments"
-    fold = "minimum"
-
-    def element(self, x: Any, rate: Rate) -> Any:
-        return x
-
-    def measure(self, step: Step) -> Any:
-        return step.nan_like_mean(step.folded(self))
+    reduction = "minimum"
 
 
-class SecondMomentMaximum(Folded):
+class SecondMomentMaximum(_SecondMomentExtreme):
     """Largest second moment of the variable, after the step."""
 
     name = "_second_moment_max"
-    unit = "squared loss per squared unit of weight"
-    when = SAMPLED
-    pool = "maximum"
-    of_distribution = True
-    over = "second_moments"
-    fold = "maximum"
-
-    def element(self, x: Any, rate: Rate) -> Any:
-        return x
-
-    def measure(self, step: Step) -> Any:
-        return step.nan_like_mean(step.folded(self))
+    reduction = "maximum"

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from keras_l4.backend.common.float_bits import is_subnormal
-from keras_l4.quantities._base import SAMPLED, Folded
+from keras_l4.quantities._base import (
+    SAMPLED,
+    ElementwiseRate,
+    ReductionQuantity,
+    StepContext,
+    Tensor,
+)
 
-if TYPE_CHECKING:
-    from keras_l4.recorder.effective_rate import Rate
-    from keras_l4.recorder.step import Step
 
+class SubnormalFraction(ReductionQuantity):
+    """Fraction of the gradient's elements that are subnormal in the dtype of the gradient.
 
-class SubnormalFraction(Folded):
-    """Share of the gradient's elements that are subnormal in its own dtype, by their bits."""
+    The bits are compared, since a device may flush subnormal numbers to zero in arithmetic.
+    Layers: the mean over variables, weighted by their size.
+    """
 
     name = "subnormal_fraction"
     unit = "share of elements"
     when = SAMPLED
     pool = "mean_by_size"
 
-    def element(self, x: Any, rate: Rate) -> Any:
+    def map_elements(self, x: Tensor, rate: ElementwiseRate) -> Tensor:
         return is_subnormal(x)
 
-    def measure(self, step: Step) -> Any:
-        return step.share(step.folded(self))
+    def measure(self, step: StepContext) -> Tensor:
+        return step.fraction(step.reductions_of(self))

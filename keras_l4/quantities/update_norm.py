@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-from keras_l4.quantities._base import SAMPLED, Normed
-
-if TYPE_CHECKING:
-    from keras_l4.recorder.step import Step
+from keras_l4.quantities._base import SAMPLED, NormQuantity, StepContext, Tensors
 
 
-class UpdateNorm(Normed):
-    """Euclidean norm of w_after - w_before: with weight decay, constraints and clipping in it."""
+class UpdateNorm(NormQuantity):
+    """Euclidean norm of w_after - w_before, including weight decay, constraints and clipping.
+
+    Layers: the norm over all variables of the layer.
+    """
 
     name = "update_norm"
     unit = "unit of weight"
     when = SAMPLED
     pool = "norm"
 
-    def tensors(self, step: Step) -> Sequence[Any]:
+    def tensors(self, step: StepContext) -> Tensors:
         return step.updates

@@ -1,19 +1,18 @@
-"""Update ratio: how far a variable moved, in units of itself."""
+"""Update ratio: how far a variable moved, relative to its norm."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from keras_l4.quantities._base import SAMPLED, Derived
-
-if TYPE_CHECKING:
-    from keras_l4.recorder.step_table import StepTable
+from keras_l4.quantities._base import SAMPLED, DerivedQuantity, MeasuredValues
 
 
-class UpdateRatio(Derived):
-    """‖Δw‖ / ‖w‖. About 1e-3 is usual; Inf for a variable that was zero, NaN if it stays so."""
+class UpdateRatio(DerivedQuantity):
+    """‖Δw‖ / ‖w‖. About 1e-3 is usual.
+
+    Inf if the variable was zero and moved, NaN if it was zero and did not. Layers: the same
+    quotient, of the norms over all variables of the layer.
+    """
 
     name = "update_ratio"
     unit = "1"
@@ -21,6 +20,6 @@ class UpdateRatio(Derived):
     pool = "update_ratio"
     reads = ("update_norm", "weight_norm")
 
-    def derive(self, rows: StepTable) -> np.ndarray:
+    def derive(self, measured: MeasuredValues) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return rows["update_norm"].astype(np.float64) / rows["weight_norm"]
+            return measured["update_norm"].astype(np.float64) / measured["weight_norm"]

@@ -1,4 +1,4 @@
-"""Room: how many steps the rings hold until the host reads them."""
+"""Capacity: how many steps the ring buffers hold until the host reads them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from dataclasses import dataclass
 from keras_l4.recorder.config import RecorderConfig
 from keras_l4.recorder.layout import Layout
 
-BYTES = 2**19
-"""What the rows may take, and the samples again, where there need not be so many of them."""
-
-
-_FEWEST, _MOST = 64, 1024
+BYTES_PER_BUFFER = 2**19
+"""Memory budget of the rows, and of the samples. Each may exceed it where it holds the minimum."""
+MIN_FLUSH_EVERY, MAX_FLUSH_EVERY = 64, 1024
 
 
 @dataclass(frozen=True)
 class RingCapacity:
-    """How many steps the rings hold.
+    """Sizes of the ring buffers.
 
-    To read costs the same for many steps as for few: of a small model they hold more.
+    A read costs about the same for many rows as for few, so that buffers of small models hold more
+    rows and are read less often.
 
     Attributes:
-        flush_every: Steps between two read-outs.
-        rows: Steps of which they hold a row.
-        samples: Closely looked at steps of which they hold samples.
+        flush_every: Steps between two reads.
+        rows: Number of steps in the row buffers.
+        samples: Number of sampled steps in the sample buffer.
     """
 
     flush_every: int
@@ -31,12 +30,17 @@ class RingCapacity:
     samples: int
 
     @classmethod
-    def of(cls, layout: Layout, settings: RecorderConfig) -> RingCapacity:
-        """The room for rows of this layout."""
-        # TensorFlow's integers take eight bytes.
-        fitting = BYTES // (4 * layout.num_floats + 8 * layout.num_integers)
-        flush_every = settings.flush_every or min(max(fitting, _FEWEST), _MOST)
-        rows = flush_every + 2 * settings.steps_per_execution
-        at_once, all_looks = (-(-n // settings.every) for n in (settings.steps_per_execution, rows))
-        samples = max(at_once, min(all_looks, BYTES // (4 * layout.num_samples)))
+    def for_layout(cls, layout: Layout, config: RecorderConfig) -> RingCapacity:
+        """Chooses the capacity for rows of this layout."""
+        # Integers take eight bytes on TensorFlow, four elsewhere.
+        bytes_per_row = 4 * layout.float_width + 8 * layout.integer_width
+        fitting = BYTES_PER_BUFFER // bytes_per_row
+        flush_every = config.flush_every or min(max(fitting, MIN_FLUSH_EVERY), MAX_FLUSH_EVERY)
+        # Reads happen between executions: beside the rows of the execution in which a read becomes
+        # due, the buffers hold those of one more.
+        rows = flush_every + 2 * config.steps_per_execution
+        per_execution, per_buffer = (
+            -(-num_steps // config.every) for num_steps in (config.steps_per_execution, rows)
+        )
+        samples = max(per_execution, min(per_buffer, BYTES_PER_BUFFER // (4 * layout.sample_width)))
         return cls(flush_every, rows, samples)

@@ -1,28 +1,29 @@
-"""Settings: what to record, and how much room there is for it."""
+"""The recorder's configuration."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
-GuardMode = Literal["off", "skip", "latch"]
+GuardMode: TypeAlias = Literal["off", "skip", "skip_all_after"]
 
 
 @dataclass(frozen=True)
 class RecorderConfig:
-    """What to record, and how much room there is for it.
+    """What is recorded, and how often it is read.
 
     Attributes:
-        quantities: Names from `keras_l4.quantities.registry()`; empty for all of them.
-        every: Steps between two that are looked at closely.
-        flush_every: Steps between two read-outs; None for as many as there is room for.
-        steps_per_execution: Steps between two occasions to read.
+        quantities: Names from `keras_l4.quantities.registry`; empty for all of them.
+        every: Steps between two sampled steps.
+        flush_every: Steps between two reads of the ring buffers; None to choose it by the size of
+            a row.
+        steps_per_execution: Steps between two opportunities to read, as in `model.compile`.
         include: Regular expression; only variables whose path it matches are recorded.
-        exclude: Regular expression; variables whose path it matches are not.
-        gradient_samples: Whether to keep a sample of each gradient, for histograms.
-        xla: Whether XLA compiles the step.
-        guard: Which updates are held back: none; those whose gradients are not finite; those and
-            all that follow.
+        exclude: Regular expression; variables whose path it matches are not recorded.
+        sample_gradients: True to record a sample of each gradient, for histograms.
+        xla: True if XLA compiles the step.
+        guard_mode: Which updates are skipped. `"off"`: none. `"skip"`: those with gradients that
+            are not finite. `"skip_all_after"`: the first of those and all that follow.
     """
 
     quantities: tuple[str, ...] = ()
@@ -31,6 +32,6 @@ class RecorderConfig:
     steps_per_execution: int = 1
     include: str | None = None
     exclude: str | None = None
-    gradient_samples: bool = False
+    sample_gradients: bool = False
     xla: bool = False
-    guard: GuardMode = "off"
+    guard_mode: GuardMode = "off"

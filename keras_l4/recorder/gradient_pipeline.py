@@ -1,162 +1,184 @@
-"""Consumption: from what `apply` is given to the gradient of the whole step."""
+"""From the arguments of `optimizer.apply` to the gradients of one step."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from keras import ops
 
 from keras_l4 import backend, keras_internals
+from keras_l4.backend.interface import Tensor, Variable
+
+Gradient: TypeAlias = Tensor
 
 
 @dataclass(frozen=True)
 class StepGradients:
-    """The gradients of one step, of the recorded variables.
+    """The gradients of one step, with respect to the recorded variables.
 
     Attributes:
-        gradients: Of the unscaled loss, averaged over micro-steps, before clipping; empty for a
-            variable that the loss does not reach.
-        consumed: Gives them after clipping; None where nothing is clipped.
-        is_first: Whether this call is the first of its update.
-        is_update: Whether this call updates the weights; a micro-step does not.
-        all_dense: Whether none of them is sparse or missing.
-        unrecorded: Gives those of the variables that are not recorded.
+        gradients: Gradients of the unscaled loss, averaged over micro-steps, before clipping; empty
+            for a variable that the loss does not reach.
+        clipped: Returns the gradients after clipping; None if nothing is clipped.
+        is_first: True if this call is the first micro-step of its update.
+        is_update: True if this call updates the weights: the last micro-step, or the only one.
+        all_dense: True if every gradient is present and none is sparse.
+        unrecorded: Returns the gradients with respect to the variables that are not recorded.
     """
 
-    gradients: list[Any]
-    consumed: Callable[[], list[Any]] | None
+    gradients: list[Gradient]
+    clipped: Callable[[], list[Gradient]] | None
     is_first: Any
     is_update: Any
     all_dense: bool
-    unrecorded: Callable[[], list[Any]]
+    unrecorded: Callable[[], list[Gradient]]
 
 
 class GradientPipeline:
-    """How one optimizer treats gradients before its update rule sees them.
+    """What one optimizer does to gradients before its update rule: all-reduce, unscale, average, clip.
 
     Args:
         optimizer: The outermost optimizer.
-        variables: Those it was built with.
-        positions: Which of them are recorded.
-        xla: Whether XLA compiles the step.
+        variables: The variables it was built with.
+        positions: Positions of the recorded variables among them.
+        xla: True if XLA compiles the step.
     """
 
     def __init__(
-        self, optimizer: Any, variables: Sequence[Any], positions: Sequence[int], xla: bool
+        self, optimizer: Any, variables: Sequence[Variable], positions: Sequence[int], xla: bool
     ) -> None:
         self.optimizer = optimizer
-        self.inner = keras_internals.inner_optimizer(optimizer)
+        self.inner = keras_internals.unwrap_loss_scaling(optimizer)
         self._xla = xla
-        self.built_with = list(variables)
-        self._num_watchable = sum(
-            not keras_internals.is_overwritten(self.inner, v) for v in variables
-        )
+        self.all_variables = list(variables)
         self.variables = [variables[i] for i in positions]
-        # In order, and one of thousands is found at once.
-        self._recorded = dict.fromkeys(self._key(v) for v in self.variables)
-        self.slots = [keras_internals.variable_index(self.inner, v) for v in self.variables]
+        # A dictionary rather than a set: `_pick` needs the order of the variables.
+        self._recorded_keys = dict.fromkeys(self._key(v) for v in self.variables)
+        self.slot_indices = [keras_internals.variable_index(self.inner, v) for v in self.variables]
+        self._num_with_gradient = sum(
+            not keras_internals.is_overwritten_by_gradient(self.inner, v) for v in variables
+        )
         self._micro_steps = keras_internals.accumulation_steps(self.inner)
 
-    def of(self, grads: Sequence[Any], variables: Sequence[Any] | None) -> StepGradients:
-        """The gradients of this call, in the order of the recorded variables."""
-        given = self._given(grads, variables)
-        keys = [self._key(v) for v, _ in given]
-        clipped = self._clipped_by_replica(given)
-        whole = self._whole(_summed(given))
-        consumed = None
-        if keras_internals.clips(self.inner):
-            of = [v for v, _ in given]
-            consumed = lambda: self._pick(
-                keys, clipped or keras_internals.clip(self.inner, whole, of)
-            )
-        gradients = self._pick(keys, whole)
-        dense = (
-            not any(backend.gradients.is_sparse(g) for _, g in given)
-            and len(given) == self._num_watchable
+    def step_gradients(
+        self, grads: Sequence[Gradient], variables: Sequence[Variable] | None
+    ) -> StepGradients:
+        """Returns the gradients of a call of `apply`, in the order of the recorded variables."""
+        pairs = self._pairs(grads, variables)
+        keys = [self._key(v) for v, _ in pairs]
+        # Collective operations first: they have to run on every replica, outside of any branch.
+        clipped_on_replicas = self._clipped_on_replicas(pairs)
+        averaged = self._averaged(_all_reduced(pairs))
+        clip = functools.partial(self._clip, pairs, averaged, clipped_on_replicas)
+        is_any_sparse = any(backend.gradients.is_sparse(g) for _, g in pairs)
+        return StepGradients(
+            gradients=self._pick(keys, averaged),
+            clipped=clip if keras_internals.has_clipping(self.inner) else None,
+            is_first=self._is_micro_step(1),
+            is_update=self._is_micro_step(0),
+            all_dense=not is_any_sparse and len(pairs) == self._num_with_gradient,
+            unrecorded=functools.partial(self._unrecorded, keys, averaged),
         )
-        rest = functools.partial(self._rest, keys, whole)
-        return StepGradients(gradients, consumed, self._is_nth(1), self._is_nth(0), dense, rest)
 
     @property
-    def keeps_micro_steps(self) -> bool:
-        """Whether an update may add up micro-steps that were not finite.
+    def merges_micro_steps(self) -> bool:
+        """True if the micro-steps of an update share a row, including those that are not finite.
 
-        Dynamic loss scaling does not let them in: each has a row of its own.
+        Under dynamic loss scaling a micro-step that is not finite is skipped, and has its own row.
         """
         return self._micro_steps > 1 and self.inner is self.optimizer
 
-    def clock(self) -> list[Any]:
-        """Nominal learning rate and loss scale of the step that begins, scalars."""
+    def scalars(self) -> list[Any]:
+        """Returns the values of `SCALARS`: nominal learning rate and loss scale of this step."""
         scale = keras_internals.loss_scale(self.optimizer)
         return [keras_internals.learning_rate(self.inner), 1.0 if scale is None else scale]
 
     def raw_iterations(self) -> Any:
-        """Counts the calls that were not skipped."""
+        """Returns the number of calls so far that were not skipped."""
         return backend.core.read_counter(keras_internals.raw_iterations(self.inner))
 
-    def _given(
-        self, grads: Sequence[Any], variables: Sequence[Any] | None
-    ) -> list[tuple[Any, Any]]:
-        pairs = zip(self.built_with if variables is None else variables, grads, strict=True)
+    def _pairs(
+        self, grads: Sequence[Gradient], variables: Sequence[Variable] | None
+    ) -> list[tuple[Variable, Gradient]]:
+        pairs = zip(self.all_variables if variables is None else variables, grads, strict=True)
         return [
             (v, g)
             for v, g in pairs
-            if g is not None and not keras_internals.is_overwritten(self.inner, v)
+            if g is not None and not keras_internals.is_overwritten_by_gradient(self.inner, v)
         ]
 
-    def _key(self, variable: Any) -> Any:
+    def _key(self, variable: Variable) -> Any:
         return keras_internals.variable_key(self.inner, variable)
 
-    def _pick(self, keys: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
+    def _pick(self, keys: Sequence[Any], gradients: Sequence[Gradient]) -> list[Gradient]:
         by_key = dict(zip(keys, gradients, strict=True))
-        found = [by_key.get(key) for key in self._recorded]
-        return [ops.zeros((0,), dtype="float32") if g is None else g for g in found]
+        picked = [by_key.get(key) for key in self._recorded_keys]
+        return [ops.zeros((0,), dtype="float32") if g is None else g for g in picked]
 
-    def _rest(self, keys: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
-        return [g for key, g in zip(keys, gradients, strict=True) if key not in self._recorded]
+    def _clip(
+        self,
+        pairs: Sequence[tuple[Variable, Gradient]],
+        averaged: Sequence[Gradient],
+        clipped_on_replicas: Sequence[Gradient],
+    ) -> list[Gradient]:
+        variables = [v for v, _ in pairs]
+        clipped = clipped_on_replicas or keras_internals.clip_gradients(
+            self.inner, averaged, variables
+        )
+        return self._pick([self._key(v) for v in variables], clipped)
 
-    def _whole(self, given: Sequence[tuple[Any, Any]]) -> list[Any]:
-        gradients = [backend.gradients.dense_gradient(g, self._xla) for _, g in given]
+    def _unrecorded(self, keys: Sequence[Any], gradients: Sequence[Gradient]) -> list[Gradient]:
+        pairs = zip(keys, gradients, strict=True)
+        return [g for key, g in pairs if key not in self._recorded_keys]
+
+    def _averaged(self, pairs: Sequence[tuple[Variable, Gradient]]) -> list[Gradient]:
+        """Returns dense gradients of the unscaled loss, averaged over the micro-steps so far."""
+        gradients = [backend.gradients.dense_gradient(g, self._xla) for _, g in pairs]
         scale = keras_internals.loss_scale(self.optimizer)
         if scale is not None:
             gradients = [g / ops.cast(scale, g.dtype) for g in gradients]
         if self._micro_steps == 1:
             return gradients
-        held = keras_internals.accumulators(self.inner, [v for v, _ in given])
+        accumulators = keras_internals.gradient_accumulators(self.inner, [v for v, _ in pairs])
         sums = backend.distribution.all_reduce_sum(
-            [backend.core.read_variable(a, self._xla) for a in held]
+            [backend.core.read_variable(a, self._xla) for a in accumulators]
         )
         return [(g + a) / self._micro_steps for g, a in zip(gradients, sums, strict=True)]
 
-    def _clipped_by_replica(self, given: Sequence[tuple[Any, Any]]) -> list[Any]:
-        """The consumed gradients where there are replicas: each clips its own before they are summed.
+    def _clipped_on_replicas(self, pairs: Sequence[tuple[Variable, Gradient]]) -> list[Gradient]:
+        """Returns the clipped gradients if there are several replicas, else an empty list.
 
-        They are summed here: a branch, which only the first replica takes, cannot.
+        Keras clips the gradient of each replica before it sums them, so that clipping the sum would
+        give other numbers. The all-reduce is here, and not in `StepGradients.clipped`, because that is
+        called in a branch that only the first replica takes.
         """
-        if not (backend.distribution.is_replicated() and keras_internals.clips(self.inner)):
+        if not (backend.distribution.is_replicated() and keras_internals.has_clipping(self.inner)):
             return []
-        own = [g for _, g in given]
+        variables, gradients = [v for v, _ in pairs], [g for _, g in pairs]
+        # `ops` rather than operators: these gradients may be sparse.
         scale = keras_internals.loss_scale(self.optimizer)
         if scale is not None:
-            own = [ops.divide(g, ops.cast(scale, g.dtype)) for g in own]
+            gradients = [ops.divide(g, ops.cast(scale, g.dtype)) for g in gradients]
         if self._micro_steps > 1:
-            held = keras_internals.accumulators(self.inner, [v for v, _ in given])
-            own = [ops.add(g, a) / self._micro_steps for g, a in zip(own, held, strict=True)]
+            accumulated = zip(
+                gradients, keras_internals.gradient_accumulators(self.inner, variables), strict=True
+            )
+            gradients = [ops.add(g, a) / self._micro_steps for g, a in accumulated]
         sums = backend.distribution.all_reduce_sum(
-            keras_internals.clip(self.inner, own, [v for v, _ in given])
+            keras_internals.clip_gradients(self.inner, gradients, variables)
         )
         return [backend.gradients.dense_gradient(g, self._xla) for g in sums]
 
-    def _is_nth(self, n: int) -> Any:
-        """Whether this call is the n-th of its update, the 0-th being the last."""
+    def _is_micro_step(self, n: int) -> Any:
+        """Returns True if this call is micro-step `n` of its update, from 1; the last one is 0."""
         if self._micro_steps == 1:
             return True
         return backend.core.to_flag(ops.equal((self.raw_iterations() + 1) % self._micro_steps, n))
 
 
-def _summed(given: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    sums = backend.distribution.all_reduce_sum([g for _, g in given])
-    return [(v, g) for (v, _), g in zip(given, sums, strict=True)]
+def _all_reduced(pairs: Sequence[tuple[Variable, Gradient]]) -> list[tuple[Variable, Gradient]]:
+    sums = backend.distribution.all_reduce_sum([g for _, g in pairs])
+    return [(v, g) for (v, _), g in zip(pairs, sums, strict=True)]

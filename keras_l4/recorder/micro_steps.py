@@ -1,4 +1,4 @@
-"""Micro-steps: what one of them saw stays in the row of the update that they add up to."""
+"""Micro-steps: the row of an update includes the non-finite counts of all its micro-steps."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ from keras_l4.recorder.layout import INDEX, Layout
 _CALLS = INDEX.index("calls")
 
 
-def with_earlier(layout: Layout, row: Any, earlier: Any, is_first: Any) -> Any:
-    """The row of a micro-step, with what the micro-steps before it saw.
+def merge_micro_step_counts(layout: Layout, row: Any, earlier: Any, is_first: Any) -> Any:
+    """Merges the non-finite counts of earlier micro-steps into the row of this one.
 
-    A sum of NaN and Inf does not tell how many there were of each, nor in which batch.
+    The accumulated gradient alone does not suffice: NaN + Inf is NaN, so that the sum has lost how
+    many there were of each, and in which batch.
 
     Args:
-        layout: What the row holds.
-        row: Integers of this micro-step.
-        earlier: Integers of the micro-step before.
-        is_first: Whether this is the first micro-step of its update.
+        layout: The columns of a row.
+        row: Integers of this micro-step, `[columns]`.
+        earlier: Integers of the micro-step before, `[columns]`.
+        is_first: True if this is the first micro-step of its update.
 
     Returns:
-        The larger of the non-finite counts; and where the earlier one has any, its call.
+        The row with the larger of the non-finite counts. If the earlier row has any, with its
+        call number, which is that of the batch that brought them.
     """
-    counts = _is_nonfinite_count(layout)
-    seen = ops.logical_and(ops.logical_not(is_first), ops.any(earlier * counts > 0))
-    kept = ops.where(counts > 0, ops.maximum(row, earlier), row)
-    kept = ops.where(np.arange(len(counts)) == _CALLS, earlier, kept)
-    return ops.where(seen, kept, row)
+    is_count = _is_nonfinite_count(layout)
+    has_earlier = ops.logical_and(ops.logical_not(is_first), ops.any(earlier * is_count > 0))
+    merged = ops.where(is_count > 0, ops.maximum(row, earlier), row)
+    merged = ops.where(np.arange(len(is_count)) == _CALLS, earlier, merged)
+    return ops.where(has_earlier, merged, row)
 
 
 def _is_nonfinite_count(layout: Layout) -> np.ndarray:
-    """1 at the columns of a row that count NaN or Inf, `int[columns]`."""
-    counts = [q.of_nonfinite for q in layout.counts]
-    columns = [False] * len(INDEX) + np.repeat(counts, len(layout.variables)).tolist()
+    """Returns 1 for the columns of a row that count NaN or Inf, else 0, `int32[columns]`."""
+    is_count = [q.is_zero_when_finite for q in layout.count_quantities]
+    columns = [False] * len(INDEX) + np.repeat(is_count, len(layout.variables)).tolist()
     return np.array(columns, dtype="int32")

@@ -1,4 +1,4 @@
-"""Weights: as they are before an update, on the steps on which somebody reads them."""
+"""Copies of the weights from before an update, on the steps on which a quantity reads them."""
 
 from __future__ import annotations
 
@@ -6,53 +6,59 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras_l4 import backend
-from keras_l4.recorder.effective_rate import Rate
+from keras_l4.recorder.effective_rate import EffectiveRate
 from keras_l4.recorder.gradient_pipeline import GradientPipeline
 from keras_l4.recorder.layout import Layout
-from keras_l4.recorder.step import not_held
+from keras_l4.recorder.step import weights_not_recorded
 
 
 class PreUpdateWeights:
-    """Holds the weights of a step until it is measured.
+    """Copies the weights before an update, so that they can be compared with those after it.
 
     Args:
         rate: The optimizer's effective learning rate.
-        layout: What is recorded.
-        consumption: Where the weights are.
-        xla: Whether XLA compiles the step.
+        layout: The recorded quantities.
+        gradient_pipeline: Supplies the recorded variables.
+        xla: True if XLA compiles the step.
     """
 
     def __init__(
-        self, rate: Rate, layout: Layout, consumption: GradientPipeline, xla: bool
+        self, rate: EffectiveRate, layout: Layout, gradient_pipeline: GradientPipeline, xla: bool
     ) -> None:
-        self._always, self._on_looks = rate.every_update, layout.reads_weights
-        self._variables, self._xla = consumption.variables, xla
-        on_looks_only = self._on_looks and not self._always
-        self._kept = (
-            backend.step_state.new_weight_buffer(self._variables, consumption.optimizer)
-            if on_looks_only
+        self._on_every_step, self._on_sampled_steps = rate.reads_updates, layout.reads_weights
+        self._variables, self._xla = gradient_pipeline.variables, xla
+        # JAX on CPUs needs a buffer to copy in a branch. Copies at every step need none.
+        self._buffer = (
+            backend.step_state.create_weight_buffer(self._variables, gradient_pipeline.optimizer)
+            if self._on_sampled_steps and not self._on_every_step
             else None
         )
 
     @property
     def rings(self) -> list[Any]:
-        """What is kept on the device from step to step."""
-        return self._kept.rings if self._kept else []
+        """The variables that stay on the device between steps."""
+        return self._buffer.rings if self._buffer else []
 
-    def before(self, looked: Any) -> Callable[[], Sequence[Any]]:
-        """Gives them, after the update that is about to begin."""
-        if self._always:
+    def snapshot(self, is_sampled: Any) -> Callable[[], Sequence[Any]]:
+        """Copies the weights if a quantity may read them on this step. Call it before the update.
+
+        Returns:
+            A function that returns the copies, and raises a RuntimeError if no quantity reads them.
+        """
+        if self._on_every_step:
             return backend.core.snapshot_variables(True, self._variables, self._xla)
-        if self._on_looks:
-            return backend.core.snapshot_variables(looked, self._variables, self._xla, self._kept)
-        return not_held
+        if self._on_sampled_steps:
+            return backend.core.snapshot_variables(
+                is_sampled, self._variables, self._xla, self._buffer
+            )
+        return weights_not_recorded
 
     def free(self) -> None:
-        """Gives memory back, until `resume`."""
-        if self._kept:
-            self._kept.free()
+        """Frees the buffer until `resume`."""
+        if self._buffer:
+            self._buffer.free()
 
     def resume(self) -> None:
-        """Is ready for another step."""
-        if self._kept:
-            self._kept.resume()
+        """Allocates the buffer again."""
+        if self._buffer:
+            self._buffer.resume()

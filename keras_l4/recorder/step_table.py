@@ -1,4 +1,4 @@
-"""Rows: what was read from the rings, for derived quantities to be computed from."""
+"""StepTable: measured quantities on the host, from which derived quantities are computed."""
 
 from __future__ import annotations
 
@@ -9,95 +9,104 @@ from functools import cached_property
 
 import numpy as np
 
-from keras_l4.recorder.effective_rate import Rate
+from keras_l4.recorder.effective_rate import EffectiveRate
 
 LEVELS = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True, eq=False)
 class StepTable:
-    """Steps on the host.
+    """Measured quantities of several steps on the host. Implements `MeasuredValues`.
 
     Attributes:
         rate: The optimizer's effective learning rate.
-        learning_rate: Nominal rate, `float64[rows]`.
-        t: Number of the update, from 1, `int64[rows]`.
-        values: Measured quantities, `[rows, variables]`.
-        samples: Second moments, one `float32[rows, sample]` per variable; NaN where the sample
-            was overwritten before it was read. Empty where the rate has none.
+        learning_rate: Nominal rate of each step, `float64[steps]`.
+        t: Number of the update, from 1, `int64[steps]`.
+        values: Quantity name to `[steps, variables]`.
+        samples: Sampled second moments, `float32[steps, sample]` per variable; NaN if a sample was
+            overwritten before it was read. Empty if the optimizer has no second moment.
         layer_index: The layer of each variable, `int64[variables]`.
     """
 
-    rate: Rate
+    rate: EffectiveRate
     learning_rate: np.ndarray
     t: np.ndarray
     values: Mapping[str, np.ndarray]
     samples: Sequence[np.ndarray]
     layer_index: np.ndarray
 
-    def __getitem__(self, quantity: str) -> np.ndarray:
-        return self.values[quantity]
+    def __len__(self) -> int:
+        return len(self.t)
 
-    def effective(self, statistic: np.ndarray) -> np.ndarray:
-        """The effective learning rate at a statistic `[rows, ...]`, in float64."""
-        shape = (-1,) + (1,) * (statistic.ndim - 1)
-        wide = statistic.astype(np.float64)
-        return self.rate.rate(self.learning_rate.reshape(shape), self.t.reshape(shape), wide)
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.values[name]
+
+    def effective_rate(self, statistic: np.ndarray) -> np.ndarray:
+        """Returns the effective learning rate of a statistic `[steps, ...]`, in float64."""
+        per_step = (-1,) + (1,) * (statistic.ndim - 1)
+        return self.rate.compute(
+            self.learning_rate.reshape(per_step),
+            self.t.reshape(per_step),
+            statistic.astype(np.float64),
+        )
 
     @cached_property
     def variable_quantiles(self) -> Mapping[float, np.ndarray]:
-        """Level to quantiles of the effective learning rate, `[rows, variables]`."""
-        return self._quantiles(self._ordered)
+        """Level to quantile of the effective learning rate, `[steps, variables]`."""
+        return self._quantiles(self._sorted_samples)
 
     @cached_property
     def layer_quantiles(self) -> Mapping[float, np.ndarray]:
-        """Level to quantiles over the pooled samples of a layer's variables, `[rows, layers]`."""
+        """Level to quantile over the samples of all variables of a layer, `[steps, layers]`."""
         layers: dict[int, list[np.ndarray]] = defaultdict(list)
-        for layer, sample in zip(self.layer_index, self._ordered, strict=True):
+        for layer, sample in zip(self.layer_index, self._sorted_samples, strict=True):
             layers[layer].append(sample)
-        return self._quantiles([_merged(layers[i]) for i in sorted(layers)])
+        return self._quantiles([_merge_sorted(layers[i]) for i in sorted(layers)])
 
     @cached_property
-    def _ordered(self) -> Sequence[np.ndarray]:
-        """The samples, each step's from the smallest second moment to the largest."""
-        samples = self.samples or [np.zeros((len(self.t), 1))] * len(self.layer_index)
+    def _sorted_samples(self) -> Sequence[np.ndarray]:
+        """The samples, sorted within each step."""
+        samples = self.samples or [np.zeros((len(self), 1))] * len(self.layer_index)
         return [np.sort(sample, axis=1) for sample in samples]
 
-    def _quantiles(self, pools: Sequence[np.ndarray]) -> Mapping[float, np.ndarray]:
-        out = {level: np.empty((len(self.t), len(pools))) for level in LEVELS}
-        for positions in _by_width(pools):
-            pooled = np.stack([pools[i] for i in positions], axis=1)
-            for level, values in self._quantiles_of(pooled).items():
-                out[level][:, positions] = values
-        return out
+    def _quantiles(self, samples: Sequence[np.ndarray]) -> Mapping[float, np.ndarray]:
+        quantiles = {level: np.empty((len(self), len(samples))) for level in LEVELS}
+        for positions in _positions_by_width(samples):
+            stacked = np.stack([samples[i] for i in positions], axis=1)
+            for level, values in self._quantiles_of(stacked).items():
+                quantiles[level][:, positions] = values
+        return quantiles
 
     def _quantiles_of(self, second_moments: np.ndarray) -> Mapping[float, np.ndarray]:
-        """Linear interpolation, NumPy's default, of the rates of `[rows, pools, sample]`, ordered.
+        """Returns quantiles of the rates of sorted second moments `[steps, n, sample]`.
 
-        The rate falls as the second moment grows: the order of the moments is that of the rates.
+        Interpolates linearly, as NumPy does by default. Rates decrease as the second moment grows,
+        so that the order of the moments, reversed, is the order of the rates: only the elements
+        between which a quantile lies are turned into rates.
         """
         last = second_moments.shape[-1] - 1
         if last < 0:
             return dict.fromkeys(LEVELS, np.full(second_moments.shape[:2], np.nan))
-        ordered = second_moments[..., ::-1]
-        undefined = np.isnan(self.effective(ordered[..., [0, -1]])).any(axis=-1)
-        out = {}
+        by_rate = second_moments[..., ::-1]
+        # NaN is sorted to one end; a negative moment whose root is undefined, to the other.
+        is_undefined = np.isnan(self.effective_rate(by_rate[..., [0, -1]])).any(axis=-1)
+        quantiles = {}
         for level in LEVELS:
-            below, part = divmod(level * last, 1)
-            ends = ordered[..., [int(below), min(int(below) + 1, last)]]
-            low, high = np.moveaxis(self.effective(ends), -1, 0)
-            out[level] = np.where(undefined, np.nan, low + part * (high - low))
-        return out
+            below, fraction = divmod(level * last, 1)
+            neighbors = by_rate[..., [int(below), min(int(below) + 1, last)]]
+            low, high = np.moveaxis(self.effective_rate(neighbors), -1, 0)
+            quantiles[level] = np.where(is_undefined, np.nan, low + fraction * (high - low))
+        return quantiles
 
 
-def _merged(ordered: Sequence[np.ndarray]) -> np.ndarray:
-    # The stable sort finds what is in order already, and merges: a tenth of the time.
-    return np.sort(np.concatenate(ordered, axis=1), axis=1, kind="stable")
+def _merge_sorted(samples: Sequence[np.ndarray]) -> np.ndarray:
+    # The stable sort is a merge sort that detects sorted runs: ten times as fast here.
+    return np.sort(np.concatenate(samples, axis=1), axis=1, kind="stable")
 
 
-def _by_width(pools: Sequence[np.ndarray]) -> list[list[int]]:
-    """Positions of the pools, grouped by sample size."""
+def _positions_by_width(samples: Sequence[np.ndarray]) -> list[list[int]]:
+    """Groups the positions of the samples by sample size."""
     groups: dict[int, list[int]] = defaultdict(list)
-    for i, pool in enumerate(pools):
-        groups[pool.shape[1]].append(i)
+    for i, sample in enumerate(samples):
+        groups[sample.shape[1]].append(i)
     return list(groups.values())

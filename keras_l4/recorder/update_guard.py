@@ -1,8 +1,8 @@
-"""Guard: holds updates back whose gradients are not finite, where the user asked for that."""
+"""Update guard: skips updates whose gradients are not finite, if the user asked for that."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras import ops
@@ -17,75 +17,86 @@ from keras_l4.records.block import SKIPPED_BY_GUARD
 class UpdateGuard:
     """Decides on the device whether the update of a step is applied.
 
-    Loss scaling holds such updates back itself, and has to see them to find its scale. Of several
-    replicas it looks at the first one only: there they are held back here, too.
+    Dynamic loss scaling skips such updates itself, and has to see their gradients to adapt its
+    scale, so that the guard leaves them to it. With several replicas Keras checks the gradients of
+    the first replica only; there the guard skips updates under loss scaling, too.
 
     Args:
-        mode: `"skip"` holds back each of them; `"latch"` that and all that follow.
-        consumption: How the optimizer treats gradients.
+        mode: `"skip"` skips every update that is not finite; `"skip_all_after"` also skips all
+            updates that follow the first of them.
+        gradient_pipeline: The gradients of the optimizer.
     """
 
-    def __init__(self, mode: GuardMode, consumption: GradientPipeline) -> None:
-        self._latches = mode == "latch"
-        self._consumption = consumption
-        self._is_scaled = consumption.inner is not consumption.optimizer
-        # Whether an update was held back since the train step began, and ever.
-        self.state = backend.ring_buffer.new_ring(
-            "keras_l4_guard", (2,), "int", consumption.variables[0]
+    def __init__(self, mode: GuardMode, gradient_pipeline: GradientPipeline) -> None:
+        self._skips_all_after = mode == "skip_all_after"
+        self._gradient_pipeline = gradient_pipeline
+        self._has_loss_scaling = gradient_pipeline.inner is not gradient_pipeline.optimizer
+        # [an update of this train step was skipped, all following updates are skipped]
+        self.state = backend.ring_buffer.create(
+            "keras_l4_guard", (2,), "int", gradient_pipeline.variables[0]
         )
 
-    def holds(self, taken: StepGradients, suspicious: Any) -> Any:
-        """Whether the update of this step is to be held back.
+    def should_skip(self, step_gradients: StepGradients, has_nonfinite_norm: Any) -> Any:
+        """Returns True if the update of this step is to be skipped, and notes it in `state`.
 
         Args:
-            taken: The gradients of the step.
-            suspicious: Whether a norm of those that are recorded is not finite.
+            step_gradients: The gradients of the step.
+            has_nonfinite_norm: True if the norm of a recorded gradient is not finite.
         """
-        rest = taken.unrecorded()
-        is_bad = backend.core.cond(
-            suspicious | self._suspects(rest),
-            lambda: ~_all_finite([*taken.gradients, *rest]),
+        unrecorded = step_gradients.unrecorded()
+        # The norm of finite gradients may overflow. The elements are checked only if a norm is not
+        # finite, since that takes another pass over them.
+        is_nonfinite = backend.core.cond(
+            has_nonfinite_norm | self._has_nonfinite_norm(unrecorded),
+            lambda: ~_all_finite([*step_gradients.gradients, *unrecorded]),
             lambda: ops.convert_to_tensor(False),
         )
-        in_this_step, latched = (ops.convert_to_tensor(self.state)[i] > 0 for i in range(2))
-        holds = is_bad | latched
-        latches = holds & (self._latches and not self._is_scaled)
+        has_skipped, skips_all = (ops.convert_to_tensor(self.state)[i] > 0 for i in range(2))
+        skips = is_nonfinite | skips_all
+        skips_all = skips & (self._skips_all_after and not self._has_loss_scaling)
         self.state.assign(
-            backend.ring_buffer.concat_flat([in_this_step | holds, latches], self.state.dtype)
+            backend.ring_buffer.concat_flat([has_skipped | skips, skips_all], self.state.dtype)
         )
-        is_left_to_scaling = self._is_scaled and not backend.distribution.is_replicated()
-        return False if is_left_to_scaling else backend.core.to_flag(holds)
+        is_left_to_loss_scaling = (
+            self._has_loss_scaling and not backend.distribution.is_replicated()
+        )
+        return False if is_left_to_loss_scaling else backend.core.to_flag(skips)
 
-    def run(self, update: Callable[[], None], holds: Any) -> None:
-        """Runs `update`, unless it is held back."""
-        consumption = self._consumption
-        # The inner optimizer's: the scale is found by updates that are held back, too.
-        state = [*consumption.built_with, *consumption.inner.variables]
-        backend.core.apply_unless(holds, update, state)
+    def apply(self, update: Callable[[], None], should_skip: Any) -> None:
+        """Runs `update` unless `should_skip`."""
+        pipeline = self._gradient_pipeline
+        # Only the inner optimizer's variables: skipped steps, too, adapt the loss scale.
+        state = [*pipeline.all_variables, *pipeline.inner.variables]
+        backend.core.apply_unless(should_skip, update, state)
 
-    def follow(self, update: Callable[[], None], taken: StepGradients) -> None:
-        """Runs `update` on another replica than the one that records, unless that holds it back.
+    def apply_on_other_replica(
+        self, update: Callable[[], None], step_gradients: StepGradients
+    ) -> None:
+        """Runs `update` unless it is to be skipped, on a replica that does not record.
 
-        The gradients are summed already: both come to the same conclusion, and state.
+        The gradients are summed over replicas already, so that every replica decides alike.
         """
-        self.run(update, self.holds(taken, self._suspects(taken.gradients)))
+        has_nonfinite_norm = self._has_nonfinite_norm(step_gradients.gradients)
+        self.apply(update, self.should_skip(step_gradients, has_nonfinite_norm))
 
-    def why(self, skipped: Any, holds: Any) -> Any:
-        """Why a step was not applied, as `HELD` says."""
+    def skip_reason(self, is_skipped: Any, skipped_by_guard: Any) -> Any:
+        """Returns 0 if the update was applied, `SKIPPED_BY_GUARD`, or 1 for loss scaling."""
         return ops.where(
-            holds & (not self._is_scaled), SKIPPED_BY_GUARD, ops.cast(skipped, "int32")
+            skipped_by_guard & (not self._has_loss_scaling),
+            SKIPPED_BY_GUARD,
+            ops.cast(is_skipped, "int32"),
         )
 
-    def release(self) -> None:
-        """Holds nothing back until the next bad step."""
+    def reset(self) -> None:
+        """Applies updates again, until the next one that is not finite."""
         self.state.assign([0, 0])
 
-    def _suspects(self, gradients: Any) -> Any:
+    def _has_nonfinite_norm(self, gradients: Sequence[Any]) -> Any:
         if not gradients:
             return False
         return ~backend.core.all_true(ops.isfinite(safe_norms(gradients)))
 
 
-def _all_finite(tensors: Any) -> Any:
-    """A scalar; a sum of finite numbers may overflow, so that each is looked at."""
+def _all_finite(tensors: Sequence[Any]) -> Any:
+    # One flag per tensor: a sum of finite numbers may overflow.
     return backend.core.all_true(ops.stack([ops.all(ops.isfinite(x)) for x in tensors]))

@@ -1,41 +1,41 @@
-"""Notes: what is known of a run beside its steps."""
+"""Annotations: data of a run that do not belong to a single step of the optimizer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from keras_l4.records.metadata import ModelMetadata
 
 
 @dataclass(frozen=True)
 class ActivationStats:
-    """What a layer made of the fixed batch.
+    """Statistics of a layer's outputs on the probe batch.
 
     Attributes:
-        name: As in `LayerFacts.name`.
-        width: Units: size of the last axis.
-        mean_abs: Mean magnitude of an element.
-        max_abs: Largest magnitude.
-        std: Standard deviation over all elements.
-        zero_fraction: Share of exact zeros.
-        dead_units: Share of units that are exactly zero on every example.
-        local_gradient: Mean derivative of a sigmoid-like activation, relative to its largest;
-            NaN for other activations.
-        saturated_fraction: Share of elements where it is below a tenth; NaN likewise.
-        variation: Largest spread (standard deviation over examples) of a unit, relative to the
-            magnitude of the layer: 0 where the layer answers all examples alike.
-        num_nonfinite: NaN and Inf.
+        name: Name of the layer, as in `LayerMetadata.name`.
+        width: Number of units, i.e. the size of the last axis.
+        mean_abs: Mean magnitude of the elements.
+        std: Standard deviation of all elements.
+        zero_fraction: Fraction of elements that are exactly zero.
+        dead_unit_fraction: Fraction of units that are exactly zero for every example.
+        mean_relative_derivative: Mean derivative of a sigmoid-like activation, relative to the
+            largest derivative that the activation has; NaN for other activations.
+        saturated_fraction: Fraction of elements whose relative derivative is below 0.1; NaN for
+            other activations.
+        variation: Largest standard deviation of a unit over the examples, relative to the root
+            mean square of the layer's outputs. 0 means that all examples have the same output.
+        num_nonfinite: Number of NaN and Inf elements.
     """
 
     name: str
     width: int
     mean_abs: float
-    max_abs: float
     std: float
     zero_fraction: float
-    dead_units: float
-    local_gradient: float
+    dead_unit_fraction: float
+    mean_relative_derivative: float
     saturated_fraction: float
     variation: float
     num_nonfinite: int
@@ -43,32 +43,35 @@ class ActivationStats:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """How the model answered the fixed batch at one moment.
+    """Outputs and scores of one forward pass on the probe batch.
+
+    Scores that do not apply to the model's task are NaN.
 
     Attributes:
-        step: Last step before it.
-        epoch: Epochs done by then.
-        layers: In the order in which they were called.
-        accuracy: Share of right answers, where the targets are classes; else NaN.
-        majority: Share of the most frequent class in the batch; else NaN.
-        crossentropy: Mean −log probability of the right answer, where the output is
-            probabilities (or logits, if the loss says so) of classes; else NaN.
-        entropy: That of the best constant prediction for the batch; else NaN.
-        explained: 1 − residual by variance of the targets, for real targets, or by median squares
-            where the loss is a robust one; else NaN.
-        num_answers: Number of different predicted classes; 0 for real targets.
-        output_minimum, output_maximum: Of the model's output.
-        output_variation: Largest spread of an output over the examples, relative to its magnitude.
+        step: Last step before the probe.
+        epoch: Number of completed epochs.
+        layers: Statistics of each layer's outputs, in the order in which the layers were called.
+        accuracy: Fraction of correctly classified examples.
+        majority_fraction: Fraction of the most frequent class in the batch.
+        crossentropy: Mean of −log(probability of the true class). Requires that the model outputs
+            class probabilities, or logits and a loss function with `from_logits=True`.
+        baseline_crossentropy: Cross-entropy of the best constant prediction on this batch.
+        explained_variance: 1 − residual sum of squares / total sum of squares of real targets. A
+            robust loss function is scored by the median of the squares instead of their sum.
+        num_answers: Number of distinct predicted classes; 0 for real targets.
+        output_minimum, output_maximum: Range of the model's outputs.
+        output_variation: Largest standard deviation of an output over the examples, relative to
+            the root mean square of all outputs.
     """
 
     step: int
     epoch: int
     layers: tuple[ActivationStats, ...]
     accuracy: float
-    majority: float
+    majority_fraction: float
     crossentropy: float
-    entropy: float
-    explained: float
+    baseline_crossentropy: float
+    explained_variance: float
     num_answers: int
     output_minimum: float
     output_maximum: float
@@ -77,12 +80,12 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class EpochLogs:
-    """What Keras showed at the end of an epoch.
+    """The `logs` that Keras passed to `on_epoch_end`.
 
     Attributes:
         step: Last step of the epoch.
-        epoch: Its number, from 0.
-        logs: Name to value, e.g. `"loss"`, `"accuracy"`, `"val_loss"`.
+        epoch: Number of the epoch, from 0.
+        logs: Metric name to value, e.g. `"loss"`, `"accuracy"`, `"val_loss"`.
     """
 
     step: int
@@ -92,11 +95,11 @@ class EpochLogs:
 
 @dataclass(frozen=True)
 class AbortedStep:
-    """A step that the framework did not finish, since a number in it was not finite.
+    """A step in which the framework raised an error because a number was not finite.
 
     Attributes:
-        step: Last step before it.
-        message: What it said.
+        step: Last step before the aborted one.
+        message: Message of the error.
     """
 
     step: int
@@ -108,26 +111,29 @@ class CurvatureMeasurement:
     """The curvature of the loss at one moment, as `keras_l4.curvature` measures it.
 
     Attributes:
-        step: Last step before it.
-        epoch: Epochs done by then.
-        loss: Of the data that it was measured on.
-        gradient_norm: Likewise.
+        step: Last step before the measurement.
+        epoch: Number of completed epochs.
+        loss: Loss on the examples that the curvature was measured on.
+        gradient_norm: Norm of the gradient on the same examples.
         largest, smallest: Extreme eigenvalues of the Hessian.
-        residuals: Bounds of their errors.
+        residuals: Error bounds of `largest` and `smallest`.
         trace, trace_error: Sum of the eigenvalues, and its standard error.
-        condition_number: λmax/|λ|_q; NaN where nothing curves upward.
-        is_lower_bound: Whether it may be larger.
-        quantile: q.
-        density_values, density_weights: Distribution of the eigenvalues, as weighted points.
-        kind: What kind of place it is: `"saddle"`, `"minimum"`, ...
-        noise_scale: Gradient noise scale in examples; NaN where it was not needed.
-        distance: How far `changes` were measured.
-        changes: Direction to change of the loss.
-        sharpness: Largest eigenvalue as the optimizer sees it; NaN where that is not known.
-        threshold: Sharpness at which it diverges; NaN likewise.
-        learning_rate: That of the optimizer; NaN likewise.
-        largest_stable_learning_rate: The one at the edge; NaN likewise.
-        num_hessian_vector_products, seconds: What the measurement took.
+        condition_number: Largest eigenvalue, divided by the `quantile` of the eigenvalues'
+            magnitudes; NaN if no eigenvalue is positive.
+        is_lower_bound: True if the condition number may be larger.
+        quantile: The quantile in the denominator of `condition_number`.
+        kind: Kind of point in the loss landscape, e.g. `"saddle"` or `"minimum"`.
+        noise_scale: Gradient noise scale in examples; NaN if it was not measured.
+        distance: Distance from the weights at which `changes` were measured.
+        changes: Name of a direction to the change of the loss along it.
+        sharpness: Largest eigenvalue of the Hessian preconditioned by the optimizer; NaN for an
+            optimizer whose preconditioner is unknown.
+        threshold: Sharpness above which the optimizer diverges; NaN like `sharpness`.
+        learning_rate: Learning rate of the optimizer; NaN like `sharpness`.
+        largest_stable_learning_rate: Learning rate at which `sharpness` equals `threshold`; NaN
+            like `sharpness`.
+        num_hessian_vector_products: Number of Hessian-vector products of the measurement.
+        seconds: Duration of the measurement.
     """
 
     step: int
@@ -142,8 +148,6 @@ class CurvatureMeasurement:
     condition_number: float
     is_lower_bound: bool
     quantile: float
-    density_values: tuple[float, ...]
-    density_weights: tuple[float, ...]
     kind: str
     noise_scale: float
     distance: float
@@ -158,20 +162,21 @@ class CurvatureMeasurement:
 
 @dataclass(frozen=True)
 class SurfaceSlice:
-    """A slice of the loss surface around the weights at one moment, and the way that led there.
+    """A two-dimensional slice of the loss surface, centered at the weights of one moment.
 
     Attributes:
-        step: Last step before it.
-        epoch: Epochs done by then.
-        directions: What the two axes are: `"random"`, `"hessian"` or `"pca"`.
-        multiples: Of the directions, the same along both axes.
-        loss: At them, the first direction along the first axis.
+        step: Last step before the slice was computed.
+        epoch: Number of completed epochs.
+        directions: The two axes: `"random"`, `"hessian"` or `"pca"`.
+        multiples: Grid coordinates in multiples of the directions, the same for both axes.
+        loss: Loss at the grid points `[first direction, second direction]`.
         path: Weights at several moments of training, in multiples of the directions.
-        path_steps: Last steps before these moments.
-        path_loss: Loss at them, which need not lie in the slice.
-        explained_variance: For `"pca"`, the share of the path's variance along each direction.
-        unknown_filters: For `"random"`, paths of the weights that were taken for one filter.
-        seconds: What it took.
+        path_steps: Last step before each of these moments.
+        path_loss: Loss at each of these moments. The weights need not lie in the slice.
+        explained_variance: For `"pca"`, the fraction of the path's variance along each direction.
+        unknown_filters: For `"random"`, paths of the variables that were normalized as a single
+            filter, because their layer is unknown.
+        seconds: Duration of the computation.
     """
 
     step: int
@@ -187,6 +192,6 @@ class SurfaceSlice:
     seconds: float
 
 
-Annotation = (
+Annotation: TypeAlias = (
     ModelMetadata | ProbeResult | EpochLogs | AbortedStep | CurvatureMeasurement | SurfaceSlice
 )

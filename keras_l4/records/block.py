@@ -1,4 +1,4 @@
-"""StepBlock: the NumPy value that everything downstream of the recorder gets."""
+"""StepBlock: the measurements of consecutive optimizer steps, as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ import numpy as np
 from keras_l4.records.pooling import pool
 
 By = Literal["layer", "variable"]
-# In a row: 0 for a step that was applied, 1 for one that loss scaling skipped, or this.
 SKIPPED_BY_GUARD = 2
+"""Code of a step that the update guard skipped, in ring buffers and event files.
+
+The code of an applied step is 0, and 1 stands for a step that loss scaling skipped.
+"""
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One trainable tensor that is recorded.
+    """One recorded trainable variable.
 
     Attributes:
-        path: Unique name, e.g. `"sequential/dense/kernel"`.
+        path: Unique path, e.g. `"sequential/dense/kernel"`.
         layer: The path up to the last slash, e.g. `"sequential/dense"`.
         shape: Shape of the tensor.
-        dtype: Name of its dtype, e.g. `"float32"`.
+        dtype: Name of the dtype, e.g. `"float32"`.
     """
 
     path: str
@@ -44,8 +47,8 @@ class Series:
     """One quantity over time.
 
     Attributes:
-        steps: `int64[steps]`, strictly increasing.
-        names: Layer or variable names, in forward order.
+        steps: Step numbers, `int64[steps]`, strictly increasing.
+        names: Layer names or variable paths, in forward order.
         values: `[steps, names]`.
     """
 
@@ -56,26 +59,30 @@ class Series:
 
 @dataclass(frozen=True)
 class StepBlock:
-    """Consecutive optimizer steps, as they were measured.
+    """The measurements of consecutive optimizer steps.
+
+    Arrays have one element per step.
 
     Attributes:
         optimizer: Name of the optimizer.
         variables: The recorded variables, in forward order.
-        steps: `int64[steps]`, step numbers from 1, strictly increasing.
-        iterations: `int64[steps]`, Keras' `optimizer.iterations` as the step began.
-        epochs: `int64[steps]`, epoch of each step, from 0.
-        batches: `int64[steps]`, batch within the epoch, from 0.
-        learning_rate: `float64[steps]`, the nominal rate of each step.
-        loss_scale: `float64[steps]`, 1 without loss scaling.
-        skipped: `bool[steps]`, steps that were not applied.
-        held: `bool[steps]`, those of them that a `FlightRecorder` held back; loss scaling the others.
-        loss: `float64[steps]`, Keras' running mean over the epoch, NaN where it was not seen.
-        sampled: `bool[steps]`, steps that were looked at closely.
-        values: Quantity name to `[steps, variables]`, or `[sampled steps, variables]` for
-            quantities that are measured on sampled steps only.
+        steps: Step numbers from 1, `int64`, strictly increasing.
+        iterations: Keras' `optimizer.iterations` when the step began, `int64`.
+        epochs: Epoch of each step, from 0, `int64`.
+        batches: Batch within the epoch, from 0, `int64`.
+        learning_rate: Nominal learning rate, `float64`.
+        loss_scale: Factor by which the loss was multiplied, `float64`; 1 without loss scaling.
+        skipped: Steps whose update was not applied, `bool`.
+        skipped_by_guard: The skipped steps that the update guard of a `FlightRecorder` skipped,
+            `bool`. Loss scaling skipped the other ones.
+        loss: Keras' running mean of the loss over the epoch, `float64`. NaN for steps whose loss
+            was not read.
+        sampled: Steps at which the sampled quantities were measured, `bool`.
+        values: Quantity name to `[steps, variables]`, or to `[sampled steps, variables]` for
+            sampled quantities.
         layer_values: The same per layer, for quantities that cannot be pooled from `values`.
-        pools: Quantity name to the rule that pools variables into layers.
-        sampled_quantities: Names of those that are measured on sampled steps only.
+        pools: Quantity name to its key in `pooling.POOLINGS`.
+        sampled_quantities: Names of the quantities that were measured at sampled steps only.
     """
 
     optimizer: str
@@ -87,7 +94,7 @@ class StepBlock:
     learning_rate: np.ndarray
     loss_scale: np.ndarray
     skipped: np.ndarray
-    held: np.ndarray
+    skipped_by_guard: np.ndarray
     loss: np.ndarray
     sampled: np.ndarray
     values: Mapping[str, np.ndarray]
@@ -104,12 +111,12 @@ class StepBlock:
         return tuple(dict.fromkeys(v.layer for v in self.variables))
 
     def rows(self, quantity: str) -> np.ndarray:
-        """Indices into `steps` at which `quantity` was measured."""
-        sampled = quantity in self.sampled_quantities
-        return np.flatnonzero(self.sampled) if sampled else np.arange(len(self.steps))
+        """Returns the indices into `steps` at which `quantity` was measured."""
+        is_sampled = quantity in self.sampled_quantities
+        return np.flatnonzero(self.sampled) if is_sampled else np.arange(len(self.steps))
 
     def series(self, quantity: str, by: By = "layer") -> Series:
-        """One quantity of this block, per layer or per variable.
+        """Returns one quantity of this block, per layer or per variable.
 
         Raises:
             KeyError: `quantity` was not recorded.
@@ -134,16 +141,16 @@ class StepBlock:
 
     @cached_property
     def layer_index(self) -> np.ndarray:
-        """`int64[variables]`: the position in `layers` of each variable's layer."""
-        order = {layer: i for i, layer in enumerate(self.layers)}
-        return np.array([order[v.layer] for v in self.variables], dtype=np.int64)
+        """Position in `layers` of each variable's layer, `int64[variables]`."""
+        positions = {layer: i for i, layer in enumerate(self.layers)}
+        return np.array([positions[v.layer] for v in self.variables], dtype=np.int64)
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """`int64[variables]`: number of elements of each variable."""
+        """Number of elements of each variable, `int64[variables]`."""
         return np.array([v.size for v in self.variables], dtype=np.int64)
 
     @cached_property
     def global_gradient_norm(self) -> np.ndarray:
-        """`float64[steps]`: the norm over all recorded variables."""
+        """Gradient norm over all recorded variables, `float64[steps]`."""
         return np.sqrt(np.sum(np.square(self.values["gradient_norm"], dtype=np.float64), axis=1))

@@ -1,9 +1,10 @@
-"""History: a run in bounded memory, the same however it was cut into blocks."""
+"""History: condenses a run of any length into a `Record` of bounded size."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,206 +14,229 @@ from keras_l4.records.annotations import (
     CurvatureMeasurement,
     EpochLogs,
     ProbeResult,
+    SurfaceSlice,
 )
 from keras_l4.records.block import StepBlock
 from keras_l4.records.metadata import ModelMetadata
 from keras_l4.records.nonfinite import NonFinite, nonfinite_events
-from keras_l4.records.selection import chain, select
+from keras_l4.records.selection import concatenate_blocks, select_steps
 
-_MOST_EVENTS = 256
+_MAX_EVENTS = 256
+_NUM_FIRST_STEPS = 256
+"""A run's first steps, which are never dropped: most faults show there."""
+
+_AnnotationT = TypeVar("_AnnotationT", bound=Annotation)
 
 
 @dataclass(frozen=True)
 class Record:
-    """What rules read.
+    """The condensed run that rules read.
 
     Attributes:
-        block: Steps from all over the run: each of the first, then at equal distances.
-        batch_loss: `float64[steps]`: the loss of the batches since the step before it that was
-            seen, NaN where none was. Keras shows means over the epoch.
+        block: Steps of the whole run: the first ones, then every n-th, and every m-th sampled one.
+        batch_loss: Mean loss of the batches since the previous step with a loss,
+            `float64[steps]`; NaN for steps without one. Keras reports means over the epoch instead.
         num_steps: Number of steps of the run.
-        events: The first non-finite gradients, of steps that were not skipped.
-        facts: Facts about the model, if they are known.
-        responses: Answers to the fixed batch, in order.
-        epochs: What Keras showed, in order.
-        curvatures: Measurements of the curvature, in order.
-        refusals: Steps that the framework did not finish, in order.
+        events: The first non-finite gradients, except those of steps that loss scaling skipped.
+        metadata: Metadata of the model; None if unknown.
+        probes: Results of the probe, sorted by step.
+        epoch_logs: Logs of each epoch.
+        curvature_measurements: Measurements of the curvature, sorted by step.
+        aborted_steps: Steps in which the framework raised an error.
     """
 
     block: StepBlock
     batch_loss: np.ndarray
     num_steps: int
     events: tuple[NonFinite, ...] = ()
-    facts: ModelMetadata | None = None
-    responses: tuple[ProbeResult, ...] = ()
-    epochs: tuple[EpochLogs, ...] = ()
-    curvatures: tuple[CurvatureMeasurement, ...] = ()
-    refusals: tuple[AbortedStep, ...] = ()
+    metadata: ModelMetadata | None = None
+    probes: tuple[ProbeResult, ...] = ()
+    epoch_logs: tuple[EpochLogs, ...] = ()
+    curvature_measurements: tuple[CurvatureMeasurement, ...] = ()
+    aborted_steps: tuple[AbortedStep, ...] = ()
 
 
 @dataclass
 class History:
-    """Takes blocks and notes, and gives a record of all that it took.
+    """Collects the blocks and annotations of a run, and builds its `Record`.
 
-    Memory is bounded: where there are more rows than fit, every second one is dropped.
+    Memory is bounded: each time the retained steps exceed the limit, every second one is dropped.
+    Which steps are retained depends on their number in the run only, so that the record is the
+    same however the run was divided into blocks.
+
+    Attributes:
+        metadata: Metadata of the model; None if unknown.
     """
 
-    facts: ModelMetadata | None = None
-    _kept: list[RetainedSteps] = field(default_factory=list)
+    metadata: ModelMetadata | None = None
+    _retained: list[RetainedSteps] = field(default_factory=list)
     _events: list[NonFinite] = field(default_factory=list)
-    _responses: list[ProbeResult] = field(default_factory=list)
-    _epochs: list[EpochLogs] = field(default_factory=list)
-    _curvatures: list[CurvatureMeasurement] = field(default_factory=list)
-    _refusals: list[AbortedStep] = field(default_factory=list)
-    _num_rows: int = 0
-    _num_looks: int = 0
+    _annotations: list[Annotation] = field(default_factory=list)
+    _num_steps: int = 0
+    _num_samples: int = 0
     _stride: int = 1
-    _look_stride: int = 1
-    _seen: tuple[int, int, float] = (-1, -1, float("nan"))
+    _sample_stride: int = 1
+    _last_loss: tuple[int, int, float] = (-1, -1, float("nan"))
+    """Epoch, batch and mean loss of the last step with a loss."""
 
     def add(self, item: StepBlock | Annotation) -> None:
-        """Takes the next block or note."""
+        """Adds the next block or annotation."""
         if isinstance(item, StepBlock):
-            self._add_block(item)
+            self._on_block(item)
         elif isinstance(item, ModelMetadata):
-            self._meet(item)
-        elif isinstance(item, ProbeResult):
-            self._responses.append(item)
-        elif isinstance(item, CurvatureMeasurement):
-            self._curvatures.append(item)
-        elif isinstance(item, EpochLogs):
-            self._epochs.append(item)
-        elif isinstance(item, AbortedStep):
-            self._refusals.append(item)
-
-    def _meet(self, facts: ModelMetadata) -> None:
-        """A `fit` that goes on with the same weights is part of the same run."""
-        if self.facts is None or facts.iterations == 0 or not _alike(self.facts, facts):
-            self._begin_anew(facts)
-        else:
-            self.facts = replace(self.facts, rules=facts.rules)
+            self._on_metadata(item)
+        elif not isinstance(item, SurfaceSlice):  # No rule reads slices, and they are large.
+            self._annotations.append(item)
 
     def record(self) -> Record | None:
-        """All that was taken; None before the first block."""
-        if not self._kept:
+        """Returns the record of everything added so far; None before the first block."""
+        if not self._retained:
             return None
-        whole = RetainedSteps(
-            chain([kept.block for kept in self._kept]),
-            np.concatenate([kept.batch_loss for kept in self._kept]),
-            np.concatenate([kept.row for kept in self._kept]),
-            np.concatenate([kept.look for kept in self._kept]),
-        )
-        self._kept = [whole]
+        steps = RetainedSteps.concatenate(self._retained)
+        self._retained = [steps]
         return Record(
-            block=whole.block,
-            batch_loss=whole.batch_loss,
-            num_steps=self._num_rows,
+            block=steps.block,
+            batch_loss=steps.batch_loss,
+            num_steps=self._num_steps,
             events=tuple(self._events),
-            facts=self.facts,
-            responses=tuple(self._responses),
-            epochs=tuple(self._epochs),
-            curvatures=tuple(self._curvatures),
-            refusals=tuple(self._refusals),
+            metadata=self.metadata,
+            probes=self._annotations_of(ProbeResult),
+            epoch_logs=self._annotations_of(EpochLogs),
+            curvature_measurements=self._annotations_of(CurvatureMeasurement),
+            aborted_steps=self._annotations_of(AbortedStep),
         )
 
-    def _add_block(self, block: StepBlock) -> None:
-        if self._kept and self._kept[-1].block.variables != block.variables:
-            self._begin_anew(self.facts)
-        # A step that loss scaling skipped did no harm.
+    def _annotations_of(self, cls: type[_AnnotationT]) -> tuple[_AnnotationT, ...]:
+        return tuple(item for item in self._annotations if isinstance(item, cls))
+
+    def _on_metadata(self, metadata: ModelMetadata) -> None:
+        """Starts a new run, unless this `fit` continues to train the weights of the last one."""
+        is_new_run = metadata.iterations == 0
+        if self.metadata is None or is_new_run or not _has_same_variables(self.metadata, metadata):
+            self._reset(metadata)
+        else:
+            self.metadata = replace(self.metadata, rules=metadata.rules)
+
+    def _on_block(self, block: StepBlock) -> None:
+        if self._retained and self._retained[-1].block.variables != block.variables:
+            self._reset(self.metadata)
+        # A step that loss scaling skipped did not change the weights.
         events = [event for event in nonfinite_events(block) if not event.skipped]
-        self._events += events[: _MOST_EVENTS - len(self._events)]
-        look = np.full(len(block), -1)
-        rows = np.flatnonzero(block.sampled)
-        look[rows] = self._num_looks + np.arange(len(rows))
-        row = self._num_rows + np.arange(len(block))
-        kept = RetainedSteps(block, self._batch_loss(block), row, look)
-        self._num_rows += len(block)
-        self._num_looks += len(rows)
-        self._make_room(len(block.variables))
-        thinned = kept.thinned(self._stride, self._look_stride)
-        self._kept.append(replace(thinned, block=_as_written(thinned.block)))
+        self._events += events[: _MAX_EVENTS - len(self._events)]
+        steps = self._number(block)
+        self._downsample(len(block.variables))
+        retained = steps.downsampled(self._stride, self._sample_stride)
+        self._retained.append(replace(retained, block=_to_stored_precision(retained.block)))
 
-    def _begin_anew(self, facts: ModelMetadata | None) -> None:
-        vars(self).update(vars(History(facts)))
+    def _number(self, block: StepBlock) -> RetainedSteps:
+        """Numbers the steps of the run, and its sampled steps, consecutively."""
+        sampled = np.flatnonzero(block.sampled)
+        sample_numbers = np.full(len(block), -1)
+        sample_numbers[sampled] = self._num_samples + np.arange(len(sampled))
+        step_numbers = self._num_steps + np.arange(len(block))
+        self._num_steps += len(block)
+        self._num_samples += len(sampled)
+        return RetainedSteps(block, self._batch_loss(block), step_numbers, sample_numbers)
 
-    def _make_room(self, num_variables: int) -> None:
-        most_rows = int(np.clip(2**20 // max(1, num_variables), 256, 4096))
-        before = self._stride, self._look_stride
-        while self._num_rows // self._stride > most_rows:
+    def _reset(self, metadata: ModelMetadata | None) -> None:
+        vars(self).update(vars(History(metadata)))
+
+    def _downsample(self, num_variables: int) -> None:
+        """Doubles the strides until the steps fit, and drops the steps that they exclude."""
+        max_steps = int(np.clip(2**20 // max(1, num_variables), 256, 4096))
+        strides = self._stride, self._sample_stride
+        while self._num_steps // self._stride > max_steps:
             self._stride *= 2
-        while self._num_looks // self._look_stride > most_rows // 4:
-            self._look_stride *= 2
-        if before != (self._stride, self._look_stride):
-            self._kept = [kept.thinned(self._stride, self._look_stride) for kept in self._kept]
+        while self._num_samples // self._sample_stride > max_steps // 4:
+            self._sample_stride *= 2
+        if strides != (self._stride, self._sample_stride):
+            self._retained = [
+                steps.downsampled(self._stride, self._sample_stride) for steps in self._retained
+            ]
 
     def _batch_loss(self, block: StepBlock) -> np.ndarray:
         out = np.full(len(block), np.nan)
         for row in np.flatnonzero(~np.isnan(block.loss)).tolist():
-            out[row] = self._since(*_place(block, row))
+            epoch, batch, mean = block.epochs[row], block.batches[row], block.loss[row]
+            out[row] = self._mean_since_last_loss(int(epoch), int(batch), float(mean))
         return out
 
-    def _since(self, epoch: int, batch: int, mean: float) -> float:
-        """Mean loss of the batches since the last one that was seen."""
-        last_epoch, last_batch, last_mean = self._seen
-        self._seen = epoch, batch, mean
+    def _mean_since_last_loss(self, epoch: int, batch: int, mean: float) -> float:
+        """Returns the mean over the batches since the last loss, from two means over the epoch."""
+        last_epoch, last_batch, last_mean = self._last_loss
+        self._last_loss = epoch, batch, mean
         if epoch != last_epoch or batch <= last_batch:
             return mean
         return ((batch + 1) * mean - (last_batch + 1) * last_mean) / (batch - last_batch)
 
 
-def _alike(one: ModelMetadata, other: ModelMetadata) -> bool:
-    pairs = ([(v.path, v.shape) for v in facts.variables] for facts in (one, other))
-    return next(pairs) == next(pairs)
-
-
-def _place(block: StepBlock, row: int) -> tuple[int, int, float]:
-    return int(block.epochs[row]), int(block.batches[row]), float(block.loss[row])
-
-
-def _as_written(block: StepBlock) -> StepBlock:
-    """As the event file has it, so that rules see the same numbers now and later."""
-
-    def narrow(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        with np.errstate(over="ignore"):
-            return {
-                name: array.astype(np.float32) if array.dtype.kind == "f" else array
-                for name, array in arrays.items()
-            }
-
-    values, layer_values = narrow(block.values), narrow(block.layer_values)
-    return replace(block, values=values, layer_values=layer_values)
-
-
-def record_of(items: Iterable[StepBlock | Annotation]) -> Record:
-    """The record of a whole run, which has at least one block.
+def build_record(items: Iterable[StepBlock | Annotation]) -> Record:
+    """Builds the record of a whole run.
 
     Raises:
-        ValueError: It has none.
+        ValueError: There is no block among `items`.
     """
     history = History()
     for item in items:
         history.add(item)
     record = history.record()
     if record is None:
-        raise ValueError("record_of was given no block: nothing was recorded, or not flushed yet.")
+        raise ValueError(
+            "build_record was given no block: the run recorded no step, or has not flushed one yet."
+        )
     return record
-
-
-FIRST_STEPS = 256
 
 
 @dataclass
 class RetainedSteps:
-    """Part of a block that is kept, with the numbers of its rows."""
+    """Steps that a `History` retains.
+
+    Attributes:
+        block: The steps.
+        batch_loss: As in `Record`.
+        step_numbers: Position of each step in the run, from 0.
+        sample_numbers: Position of each step among the sampled steps of the run, from 0; -1 for
+            steps that are not sampled.
+    """
 
     block: StepBlock
     batch_loss: np.ndarray
-    row: np.ndarray
-    look: np.ndarray
+    step_numbers: np.ndarray
+    sample_numbers: np.ndarray
 
-    def thinned(self, stride: int, look_stride: int) -> RetainedSteps:
-        """Without the rows, but for the first, and the looks that these strides pass over."""
-        keep = (self.row < FIRST_STEPS) | (self.row % stride == 0)
-        keep |= (self.look >= 0) & (self.look % look_stride == 0)
-        cut = select(self.block, keep)
-        return RetainedSteps(cut, self.batch_loss[keep], self.row[keep], self.look[keep])
+    @classmethod
+    def concatenate(cls, parts: list[RetainedSteps]) -> RetainedSteps:
+        """Concatenates consecutive parts of a run."""
+        return cls(
+            concatenate_blocks([part.block for part in parts]),
+            np.concatenate([part.batch_loss for part in parts]),
+            np.concatenate([part.step_numbers for part in parts]),
+            np.concatenate([part.sample_numbers for part in parts]),
+        )
+
+    def downsampled(self, stride: int, sample_stride: int) -> RetainedSteps:
+        """Returns the first steps, every `stride`-th one and every `sample_stride`-th sample."""
+        steps, samples = self.step_numbers, self.sample_numbers
+        mask = (steps < _NUM_FIRST_STEPS) | (steps % stride == 0)
+        mask |= (samples >= 0) & (samples % sample_stride == 0)
+        block = select_steps(self.block, mask)
+        return RetainedSteps(block, self.batch_loss[mask], steps[mask], samples[mask])
+
+
+def _has_same_variables(a: ModelMetadata, b: ModelMetadata) -> bool:
+    signatures = [[(v.path, v.shape) for v in metadata.variables] for metadata in (a, b)]
+    return signatures[0] == signatures[1]
+
+
+def _to_stored_precision(block: StepBlock) -> StepBlock:
+    """Rounds to float32 like the event file, so that rules see the same numbers during `fit`."""
+
+    def round_all(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with np.errstate(over="ignore"):
+            return {
+                name: array.astype(np.float32) if array.dtype.kind == "f" else array
+                for name, array in arrays.items()
+            }
+
+    values, layer_values = round_all(block.values), round_all(block.layer_values)
+    return replace(block, values=values, layer_values=layer_values)

@@ -1,36 +1,43 @@
-"""Where loss scaling stalls: Keras lets the scale halve for ever, in silence."""
+"""Finds the steps at which loss scaling stalls.
+
+Keras halves the loss scale after every overflow, without a limit and without a message, so that a
+model whose gradients are never finite trains nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from keras_l4.records.block import StepBlock
 
-# A scale that looks for its place halves a few times. Ten halvings are a factor of a thousand,
-# which no healthy gradient outgrows from one step to the next.
-SKIPPED_IN_A_ROW = 10
-# Below 1 the scale no longer protects from underflow, but brings it about.
-LEAST_SCALE = 1.0
+StallKind: TypeAlias = Literal["skipped", "scale"]
+
+# A scale that is too large at the start is halved a few times. Ten halvings in a row are a factor
+# of a thousand, and a healthy gradient does not grow by that from one step to the next.
+MIN_STALL_LENGTH = 10
+# A scale below 1 makes small gradients underflow, which loss scaling is meant to prevent.
+_MIN_SCALE = 1.0
 
 
 @dataclass(frozen=True)
 class LossScaleStall:
-    """A step at which loss scaling can no longer be said to be looking for its scale.
+    """A step at which loss scaling does not recover.
 
     Attributes:
-        kind: `"skipped"`: ten steps in a row were not applied, this being the tenth;
-            `"scale"`: the scale fell below 1.
+        kind: `"skipped"` for the tenth skipped step in a row, `"scale"` for the step at which the
+            loss scale falls below 1.
         step: Step number, from 1.
         epoch: Epoch, from 0.
         batch: Batch within the epoch, from 0.
-        num_skipped: Steps that were skipped in a row, up to this one.
-        loss_scale: The scale of this step.
+        num_skipped: Number of consecutive skipped steps, up to and including this one.
+        loss_scale: Loss scale of this step.
     """
 
-    kind: Literal["skipped", "scale"]
+    kind: StallKind
     step: int
     epoch: int
     batch: int
@@ -38,41 +45,47 @@ class LossScaleStall:
     loss_scale: float
 
     def __str__(self) -> str:
-        where = f"step {self.step} (epoch {self.epoch}, batch {self.batch}): "
+        prefix = f"step {self.step} (epoch {self.epoch}, batch {self.batch}): "
         if self.kind == "scale":
-            return where + f"the loss scale fell to {self.loss_scale:g}, where it makes underflow"
-        return where + (
-            f"{self.num_skipped} steps in a row were skipped, at a loss scale of "
-            f"{self.loss_scale:g} by now; training stands still"
+            return prefix + (
+                f"the loss scale fell to {self.loss_scale:g}; below 1 it makes gradients underflow"
+            )
+        return prefix + (
+            f"{self.num_skipped} steps in a row were skipped, and the loss scale is "
+            f"{self.loss_scale:g}; the weights no longer change"
         )
 
 
-class StallWatch:
-    """Finds the stalls in consecutive blocks."""
+class StallDetector:
+    """Finds stalls in consecutive blocks."""
 
     def __init__(self) -> None:
         self._num_skipped = 0
-        self._scale = np.inf
+        self._last_scale = np.inf
 
     def observe(self, block: StepBlock) -> list[LossScaleStall]:
-        """The stalls that begin in this block, in order of steps."""
-        stalls = []
-        skipped = block.skipped & ~block.held
-        for row in np.flatnonzero(skipped | (block.loss_scale < LEAST_SCALE)):
-            stalls += self._at(block, int(row))
+        """Returns the stalls that begin in this block, sorted by step."""
+        skipped = block.skipped & ~block.skipped_by_guard
+        candidates = np.flatnonzero(skipped | (block.loss_scale < _MIN_SCALE))
+        stalls = [
+            stall for row in candidates for stall in self._stalls_at(block, skipped, int(row))
+        ]
         if len(block):
-            self._num_skipped = _streak(skipped, len(block) - 1, self._num_skipped)
-            self._scale = float(block.loss_scale[-1])
+            self._num_skipped = _num_consecutive(skipped, len(block) - 1, self._num_skipped)
+            self._last_scale = float(block.loss_scale[-1])
         return stalls
 
-    def _at(self, block: StepBlock, row: int) -> list[LossScaleStall]:
-        num_skipped = _streak(block.skipped & ~block.held, row, self._num_skipped)
-        before = block.loss_scale[row - 1] if row else self._scale
-        fell = block.loss_scale[row] < LEAST_SCALE <= before
-        kinds: list[Literal["skipped", "scale"]] = ["skipped"] * (num_skipped == SKIPPED_IN_A_ROW)
-        kinds += ["scale"] * bool(fell)
-        return [
-            LossScaleStall(
+    def _stalls_at(
+        self, block: StepBlock, skipped: np.ndarray, row: int
+    ) -> Iterator[LossScaleStall]:
+        num_skipped = _num_consecutive(skipped, row, self._num_skipped)
+        previous_scale = block.loss_scale[row - 1] if row else self._last_scale
+        kinds: dict[StallKind, bool] = {
+            "skipped": num_skipped == MIN_STALL_LENGTH,
+            "scale": bool(block.loss_scale[row] < _MIN_SCALE <= previous_scale),
+        }
+        for kind in (kind for kind, has_begun in kinds.items() if has_begun):
+            yield LossScaleStall(
                 kind=kind,
                 step=int(block.steps[row]),
                 epoch=int(block.epochs[row]),
@@ -80,11 +93,9 @@ class StallWatch:
                 num_skipped=num_skipped,
                 loss_scale=float(block.loss_scale[row]),
             )
-            for kind in kinds
-        ]
 
 
-def _streak(skipped: np.ndarray, row: int, before: int) -> int:
-    """Skipped steps in a row up to this one, given those before the block."""
+def _num_consecutive(skipped: np.ndarray, row: int, num_before: int) -> int:
+    """Counts the consecutive skipped steps up to `row`; `num_before` precede the block."""
     applied = np.flatnonzero(~skipped[: row + 1])
-    return row - int(applied[-1]) if len(applied) else before + row + 1
+    return row - int(applied[-1]) if len(applied) else num_before + row + 1

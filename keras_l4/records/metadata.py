@@ -1,4 +1,4 @@
-"""Facts: what is known of a model and its data as training begins."""
+"""Metadata: the model, its optimizer and its data as training begins."""
 
 from __future__ import annotations
 
@@ -11,31 +11,29 @@ Task = Literal["binary", "one-hot", "labels", "multi-label", "real"]
 
 @dataclass(frozen=True)
 class VariableMetadata:
-    """One trainable variable as training began.
+    """One trainable variable as training begins.
 
     Attributes:
-        path: As in `Variable.path`.
-        layer: As in `Variable.layer`.
+        path: Path of the variable, as in `Variable.path`.
+        layer: Name of its layer, as in `Variable.layer`.
         shape: Shape of the tensor.
-        in_optimizer: Whether the optimizer that is recorded has it.
+        is_in_optimizer: True if the recorded optimizer updates the variable.
         fan_in: Inputs of a unit, as Keras' initializers count them; 0 for a vector.
-        fan_out: Outputs of a unit, likewise.
-        mean: Mean of its elements (of a sample, if it is large).
-        std: Their standard deviation.
-        max_abs: The largest magnitude.
-        symmetric: Whether all units of it, of which there are several, are equal.
+        fan_out: Outputs of a unit, as Keras' initializers count them; 0 for a vector.
+        mean: Mean of the elements. Large variables are sampled.
+        std: Standard deviation of the elements. Large variables are sampled.
+        is_symmetric: True if the variable has several units and all of them are equal.
     """
 
     path: str
     layer: str
     shape: tuple[int, ...]
-    in_optimizer: bool
+    is_in_optimizer: bool
     fan_in: int
     fan_out: int
     mean: float
     std: float
-    max_abs: float
-    symmetric: bool
+    is_symmetric: bool
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,10 @@ class LayerMetadata:
     """One layer without sublayers.
 
     Attributes:
-        name: As in `Variable.layer`; the layer's own name where it has no variables.
-        kind: Name of its class.
-        activation: Name of its activation function, empty where it has none.
-        compute_dtype: What it computes in.
+        name: Name of the layer as in `Variable.layer`; `layer.name` if it has no variables.
+        kind: Name of the layer's class, e.g. `"Dense"`.
+        activation: Name of the activation function, empty if there is none.
+        compute_dtype: The layer's `compute_dtype`.
     """
 
     name: str
@@ -57,16 +55,16 @@ class LayerMetadata:
 
 @dataclass(frozen=True)
 class InputMetadata:
-    """A sample of the inputs that `fit` was given.
+    """A sample of the inputs that were passed to `fit`.
 
     Attributes:
         shape: Shape of one example.
-        num_examples: Number of examples.
-        minimum, maximum, mean, std: Over all elements of the sample, NaN and Inf left out.
-        scale: Root mean square of the feature (last axis) where it is largest.
-        feature_ratio: That by the smallest of a feature that varies.
-        num_nonfinite: NaN and Inf in the sample.
-        integer: Whether the inputs are integers: tokens or categories.
+        num_examples: Number of examples that `fit` was given.
+        minimum, maximum, mean, std: Statistics of all finite elements of the sample.
+        scale: Largest root mean square of a feature (last axis); constant features are ignored.
+        feature_ratio: `scale`, divided by the smallest root mean square of a feature.
+        num_nonfinite: Number of NaN and Inf elements in the sample.
+        is_integer: True if the inputs are integers, i.e. tokens or categories.
     """
 
     shape: tuple[int, ...]
@@ -78,22 +76,22 @@ class InputMetadata:
     scale: float
     feature_ratio: float
     num_nonfinite: int
-    integer: bool
+    is_integer: bool
 
 
 @dataclass(frozen=True)
 class TargetMetadata:
-    """A sample of the targets that `fit` was given.
+    """A sample of the targets that were passed to `fit`.
 
     Attributes:
-        task: What they look like.
-        width: Numbers per example.
-        minimum, maximum, mean, std: Over all elements, NaN and Inf left out.
-        num_classes: Number of classes seen; 0 for real numbers.
-        majority: Share of the most frequent class; NaN for real numbers.
-        trivial_loss: The lowest loss that a constant prediction reaches; NaN where the loss is
-            not one whose optimum is known.
-        num_nonfinite: NaN and Inf in the sample.
+        task: The kind of targets that the values look like.
+        width: Number of target values per example.
+        minimum, maximum, mean, std: Statistics of all finite elements of the sample.
+        num_classes: Number of distinct classes in the sample; 0 for real targets.
+        majority_fraction: Fraction of the most frequent class; NaN for real targets.
+        trivial_loss: The lowest loss that a constant prediction reaches; NaN for a loss function
+            whose best constant prediction has no known closed form.
+        num_nonfinite: Number of NaN and Inf elements in the sample.
     """
 
     task: Task
@@ -103,30 +101,32 @@ class TargetMetadata:
     mean: float
     std: float
     num_classes: int
-    majority: float
+    majority_fraction: float
     trivial_loss: float
     num_nonfinite: int
 
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What was known as training began.
+    """The model, its optimizer and its data as training begins.
 
     Attributes:
-        step: First step that is recorded after it.
-        iterations: Keras' `optimizer.iterations` by then: 0 if the weights are initial ones.
+        step: First step that is recorded after this annotation.
+        iterations: Keras' `optimizer.iterations`, 0 if the weights are still the initial ones.
         optimizer: Name of the optimizer's class.
-        hyperparameters: Its numbers: learning rate, momentum, epsilon, ...
+        hyperparameters: Numeric hyperparameters of the optimizer: learning rate, momentum, ...
         loss: Name of the loss function, e.g. `"mean_squared_error"`.
-        from_logits: Whether the loss wants logits.
-        steps_per_epoch: Batches of an epoch; 0 if not known.
-        batch_size: Examples of a batch; 0 if not known.
+        from_logits: True if the loss function expects logits.
+        steps_per_epoch: Number of batches per epoch; 0 if unknown.
+        batch_size: Number of examples per batch; 0 if unknown.
         layers: Layers without sublayers, in forward order.
-        output_width: Size of the last axis of the only output; 0 if not known.
+        output_width: Size of the last axis of the output; 0 if unknown or if there are several
+            outputs.
         variables: The trainable variables, in forward order.
-        inputs: Of the first input; None if the data cannot be looked at.
-        targets: Of the only output; None likewise.
-        rules: Names of the rules that judge the run; empty where that is not known.
+        inputs: Sample of the first input; None if the data could not be sampled.
+        targets: Sample of the targets; None if the data could not be sampled or if there are
+            several outputs.
+        rules: Names of the rules that evaluate the run; empty if unknown.
     """
 
     step: int

@@ -1,20 +1,20 @@
-"""Which step and which variable saw NaN, Inf or an overflowing norm."""
+"""Finds the steps and variables with NaN, Inf or an overflowing gradient norm."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from keras_l4.records.block import StepBlock
 
-Kind = Literal["nan", "inf", "nan+inf", "overflow"]
+NonFiniteKind: TypeAlias = Literal["nan", "inf", "nan+inf", "overflow"]
 
 
 @dataclass(frozen=True)
 class NonFinite:
-    """A gradient that was not finite at one step, or whose norm float32 cannot hold.
+    """A variable's gradient that was not finite at one step, or whose norm overflows float32.
 
     Attributes:
         step: Step number, from 1.
@@ -24,9 +24,9 @@ class NonFinite:
         num_nan: Number of NaN elements in its gradient.
         num_inf: Number of infinite elements in its gradient.
         num_elements: Number of elements of the variable.
-        skipped: Whether loss scaling skipped the step.
-        held: Whether a `FlightRecorder` held its update back.
-        loss_scale: What the loss was multiplied by.
+        skipped: True if loss scaling skipped the step.
+        loss_scale: Factor by which the loss was multiplied.
+        skipped_by_guard: True if the update guard of a `FlightRecorder` skipped the step.
     """
 
     step: int
@@ -38,11 +38,11 @@ class NonFinite:
     num_elements: int
     skipped: bool = False
     loss_scale: float = 1.0
-    held: bool = False
+    skipped_by_guard: bool = False
 
     @property
-    def kind(self) -> Kind:
-        """What was seen; `"overflow"` where every element was finite but the norm was not."""
+    def kind(self) -> NonFiniteKind:
+        """Kind of the elements; `"overflow"` if all of them are finite but the norm is not."""
         if self.num_nan and self.num_inf:
             return "nan+inf"
         if self.num_nan:
@@ -50,33 +50,33 @@ class NonFinite:
         return "inf" if self.num_inf else "overflow"
 
     def __str__(self) -> str:
-        if self.held:
-            return f"{self._found}; its update was not applied"
+        if self.skipped_by_guard:
+            return f"{self._description}; its update was not applied"
         if self.skipped:
-            return f"{self._found}; skipped, at a loss scale of {self.loss_scale:g}"
-        return self._found
+            return f"{self._description}; skipped, at a loss scale of {self.loss_scale:g}"
+        return self._description
 
     @property
-    def _found(self) -> str:
-        where = f"step {self.step} (epoch {self.epoch}, batch {self.batch}): "
+    def _description(self) -> str:
+        prefix = f"step {self.step} (epoch {self.epoch}, batch {self.batch}): "
         if self.kind == "overflow":
-            return where + (
+            return prefix + (
                 f"the norm of the gradient of {self.variable} overflows float32, "
                 f"though all of its {self.num_elements} elements are finite"
             )
         counts = {"NaN": self.num_nan, "Inf": self.num_inf}
         found = " and ".join(f"{number} {name}" for name, number in counts.items() if number)
-        return where + f"{found} among the {self.num_elements} gradients of {self.variable}"
+        return prefix + f"{found} among the {self.num_elements} gradients of {self.variable}"
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What was not finite in a block, `[steps, variables]` each.
+class NonFiniteCounts:
+    """Non-finite gradients of a block; each array is `[steps, variables]`.
 
     Attributes:
-        num_nan: `int64`: NaN elements of the gradient.
-        num_inf: `int64`: infinite elements.
-        overflow: `bool`: every element is finite, the norm is not.
+        num_nan: Number of NaN elements of the gradient, `int64`.
+        num_inf: Number of infinite elements of the gradient, `int64`.
+        overflow: `bool`; true if all elements are finite but the norm is not.
     """
 
     num_nan: np.ndarray
@@ -84,26 +84,31 @@ class Counts:
     overflow: np.ndarray
 
     @property
-    def hits(self) -> np.ndarray:
-        """`bool[steps, variables]`: where anything was seen."""
+    def is_nonfinite(self) -> np.ndarray:
+        """`bool[steps, variables]`: true if an element or the norm is not finite."""
         return (self.num_nan + self.num_inf > 0) | self.overflow
 
 
-def nonfinite_counts(block: StepBlock) -> Counts | None:
-    """None where the block has no `nan_count` and `inf_count`: a norm alone does not tell."""
+def nonfinite_counts(block: StepBlock) -> NonFiniteCounts | None:
+    """Counts the non-finite gradients of `block`.
+
+    Returns:
+        None if the block lacks `nan_count` or `inf_count`. A non-finite norm alone does not tell
+        an overflow from a NaN or Inf element.
+    """
     if not {"nan_count", "inf_count"} <= block.values.keys():
         return None
-    num_nan, num_inf = _every_step(block, "nan_count"), _every_step(block, "inf_count")
-    overflow = _infinite_norm(block) & (num_nan + num_inf == 0)
-    return Counts(num_nan, num_inf, overflow)
+    num_nan, num_inf = _at_all_steps(block, "nan_count"), _at_all_steps(block, "inf_count")
+    overflow = _has_infinite_norm(block) & (num_nan + num_inf == 0)
+    return NonFiniteCounts(num_nan, num_inf, overflow)
 
 
 def nonfinite_events(block: StepBlock) -> tuple[NonFinite, ...]:
-    """Every variable and step of `block` with a non-finite gradient or gradient norm.
+    """Lists every variable and step of `block` with a non-finite gradient or gradient norm.
 
     Returns:
-        In order of steps, then forward order. Empty where the block has no `nan_count` and
-        `inf_count`: without them a norm alone does not tell what happened.
+        Events sorted by step, then in forward order. Empty if the block lacks `nan_count` or
+        `inf_count`.
     """
     counts = nonfinite_counts(block)
     if counts is None:
@@ -117,25 +122,26 @@ def nonfinite_events(block: StepBlock) -> tuple[NonFinite, ...]:
             num_nan=int(counts.num_nan[row, column]),
             num_inf=int(counts.num_inf[row, column]),
             num_elements=block.variables[column].size,
-            skipped=bool(block.skipped[row] and not block.held[row]),
-            held=bool(block.held[row]),
+            skipped=bool(block.skipped[row] and not block.skipped_by_guard[row]),
+            skipped_by_guard=bool(block.skipped_by_guard[row]),
             loss_scale=float(block.loss_scale[row]),
         )
-        for row, column in np.argwhere(counts.hits)
+        for row, column in np.argwhere(counts.is_nonfinite)
     )
 
 
-def _every_step(block: StepBlock, count: str) -> np.ndarray:
+def _at_all_steps(block: StepBlock, quantity: str) -> np.ndarray:
+    """Returns a count at all steps, `int64[steps, variables]`; 0 where it was not measured."""
     out = np.zeros((len(block), len(block.variables)), dtype=np.int64)
-    out[block.rows(count)] = block.values[count]
+    out[block.rows(quantity)] = block.values[quantity]
     return out
 
 
-def _infinite_norm(block: StepBlock) -> np.ndarray:
-    """Only where the counts were taken too, so that an overflow is told from an Inf."""
+def _has_infinite_norm(block: StepBlock) -> np.ndarray:
     out = np.zeros((len(block), len(block.variables)), dtype=bool)
     if "gradient_norm" in block.values:
         out[block.rows("gradient_norm")] = np.isinf(block.values["gradient_norm"])
+    # At a step without counts, the norm may be infinite because an element is.
     counted = np.intersect1d(block.rows("nan_count"), block.rows("inf_count"))
     out[np.setdiff1d(np.arange(len(block)), counted)] = False
     return out

@@ -1,4 +1,4 @@
-"""The command line: report, check and diff."""
+"""The `report`, `check` and `diff` commands of `python -m keras_l4`."""
 
 from __future__ import annotations
 
@@ -9,63 +9,70 @@ from typing import Any
 
 from rich.console import Console
 
-from keras_l4.report.difference import difference
-from keras_l4.report.judged import EvaluatedRun
-from keras_l4.report.page import page
+from keras_l4.formatting import print_findings
+from keras_l4.report.difference import describe_difference
+from keras_l4.report.evaluated_run import EvaluatedRun
+from keras_l4.report.page import render_page
 from keras_l4.rules import PRESETS, SEVERITIES
-from keras_l4.wording import print_findings
-
-
-def _report(given: argparse.Namespace) -> int:
-    judged = EvaluatedRun.read(given.log_dir, given.rules, given.optimizer)
-    if given.html is not None:
-        given.html.write_text(page(judged), encoding="utf-8")
-    if given.json:
-        print(json.dumps(judged.as_dict(), indent=2, allow_nan=False))
-        return 0
-    print(judged)
-    print_findings(judged.findings)
-    if not judged.findings:
-        print("No findings.")
-    if given.html is not None:
-        print(f"Written: {given.html}")
-    for capsule in sorted(judged.log_dir.glob("capsule-*")):
-        print(f"Where it went wrong: python -m keras_l4 replay {capsule}")
-    return 0
-
-
-def _check(given: argparse.Namespace) -> int:
-    judged = EvaluatedRun.read(given.log_dir, given.rules, given.optimizer)
-    least = SEVERITIES.index(given.fail_on)
-    found = [finding for finding in judged.findings if finding.rank >= least]
-    print(judged)
-    print_findings(found, Console(stderr=True))
-    print(f"{len(found)} findings of severity {given.fail_on} or worse.")
-    return 1 if found else 0
-
-
-def _diff(given: argparse.Namespace) -> int:
-    runs = [EvaluatedRun.read(folder, given.rules, given.optimizer) for folder in given.log_dirs]
-    print(difference(*runs))
-    return 0
 
 
 def add_to(commands: Any) -> None:
-    """Adds `report`, `check` and `diff` to the commands of a parser."""
-    report = commands.add_parser("report", help="print what the rules find in a log directory")
+    """Adds `report`, `check` and `diff` to the subcommands of a parser."""
+    report = commands.add_parser("report", help="print the findings of a run")
     report.add_argument("log_dir", metavar="LOGDIR")
     report.add_argument("--json", action="store_true", help="print JSON")
-    report.add_argument("--html", metavar="FILE", type=Path, help="write a page, too")
+    report.add_argument("--html", metavar="FILE", type=Path, help="also write an HTML page")
     report.set_defaults(run=_report)
-    check = commands.add_parser("check", help="exit with 1 if there are findings, for a CI job")
+    check = commands.add_parser("check", help="exit with 1 if there are findings, for CI jobs")
     check.add_argument("log_dir", metavar="LOGDIR")
-    check.add_argument("--fail-on", choices=SEVERITIES, default="warning", help="least severity")
+    check.add_argument(
+        "--fail-on", choices=SEVERITIES, default="warning", help="lowest severity that counts"
+    )
     check.set_defaults(run=_check)
-    diff = commands.add_parser("diff", help="say where two runs part, and how they end")
+    diff = commands.add_parser("diff", help="compare two runs: first difference and final values")
     diff.add_argument("log_dirs", metavar="LOGDIR", nargs=2)
     diff.set_defaults(run=_diff)
     for command in (report, check, diff):
         command.add_argument(
-            "--rules", choices=PRESETS, help="preset; else what judged the training"
+            "--rules", choices=PRESETS, help="preset; default: the rules of the recorded run"
         )
-        command.add_argument("--optimizer", metavar="NAME", help="which of several optimizers")
+        command.add_argument(
+            "--optimizer", metavar="NAME", help="optimizer to read, if the run has several"
+        )
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    run = EvaluatedRun.read(arguments.log_dir, arguments.rules, arguments.optimizer)
+    if arguments.html is not None:
+        arguments.html.write_text(render_page(run), encoding="utf-8")
+    if arguments.json:
+        print(json.dumps(run.as_dict(), indent=2, allow_nan=False))
+        return 0
+    print(run)
+    print_findings(run.findings)
+    if not run.findings:
+        print("No findings.")
+    if arguments.html is not None:
+        print(f"HTML page: {arguments.html}")
+    for capsule in sorted(run.log_dir.glob("capsule-*")):
+        print(f"To find the origin of NaN or Inf, run: python -m keras_l4 replay {capsule}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    run = EvaluatedRun.read(arguments.log_dir, arguments.rules, arguments.optimizer)
+    min_rank = SEVERITIES.index(arguments.fail_on)
+    failures = [finding for finding in run.findings if finding.rank >= min_rank]
+    print(run)
+    print_findings(failures, Console(stderr=True))
+    print(f"{len(failures)} findings of severity {arguments.fail_on} or higher.")
+    return 1 if failures else 0
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    a, b = (
+        EvaluatedRun.read(log_dir, arguments.rules, arguments.optimizer)
+        for log_dir in arguments.log_dirs
+    )
+    print(describe_difference(a, b))
+    return 0

@@ -1,4 +1,4 @@
-"""Page: a report as one HTML file that needs nothing else."""
+"""Page: the report of a run as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from html import escape
 
 import numpy as np
 
-from keras_l4.report.charts import heat_map, lines
-from keras_l4.report.judged import EvaluatedRun
+from keras_l4.formatting import format_layers, format_steps
+from keras_l4.report.charts import heat_map, line_chart
+from keras_l4.report.evaluated_run import EvaluatedRun
 from keras_l4.rules import Finding
-from keras_l4.wording import steps_of, where_of
 
-_MOST_EVENTS = 50
+_MAX_EVENTS = 50
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -24,60 +24,60 @@ td, th { border-bottom: 1px solid var(--line); padding: 0.15rem 0.8rem 0.15rem 0
 .warning { border-color: #d90; } .error { border-color: #d33; }
 .finding p { margin: 0.3rem 0; } summary { cursor: pointer; } small { opacity: 0.75; }
 """
-# No script, no network: what is not here is not loaded.
+# The page runs no script and loads nothing from the network, even if escaping failed.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def page(judged: EvaluatedRun) -> str:
-    """The whole page; what comes from the run is escaped."""
-    title = escape(f"keras_l4: {judged.log_dir.name}")
+def render_page(evaluated: EvaluatedRun) -> str:
+    """Returns the HTML page. All text that comes from the run is escaped."""
+    title = escape(f"keras_l4: {evaluated.log_dir.name}")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1><p>{escape(str(judged))}</p>"
-        + "".join(_sections(judged))
+        f"<style>{_STYLE}</style></head><body><h1>{title}</h1><p>{escape(str(evaluated))}</p>"
+        + "".join(_sections(evaluated))
         + "</body></html>\n"
     )
 
 
-def _sections(judged: EvaluatedRun) -> Iterator[str]:
+def _sections(evaluated: EvaluatedRun) -> Iterator[str]:
     yield "<h2>Findings</h2>"
-    yield from map(_finding, judged.findings)
-    if not judged.findings:
-        yield "<p>None.</p>"
-    quantities = judged.run.quantities
+    yield from map(_finding_html, evaluated.findings)
+    if not evaluated.findings:
+        yield "<p>No findings.</p>"
+    quantities = evaluated.run.quantities
     if "gradient_norm" in quantities:
-        series = judged.run.series("gradient_norm")
+        series = evaluated.run.series("gradient_norm")
         yield "<h2>Gradient norm, layer × step</h2>"
         yield heat_map(series.steps, series.names, series.values)
     if "effective_learning_rate" in quantities:
-        series = judged.run.series("effective_learning_rate")
+        series = evaluated.run.series("effective_learning_rate")
         yield "<h2>Effective learning rate</h2>"
-        yield lines(series.steps, series.names, series.values)
-    loss = judged.run.loss
-    seen = ~np.isnan(loss)
-    if seen.any():
+        yield line_chart(series.steps, series.names, series.values)
+    loss = evaluated.run.loss
+    is_known = ~np.isnan(loss)
+    if is_known.any():
         yield "<h2>Loss (mean over the epoch so far)</h2>"
-        yield lines(judged.run.steps[seen], ["loss"], loss[seen, None])
-    yield from _events(judged)
+        yield line_chart(evaluated.run.steps[is_known], ["loss"], loss[is_known, None])
+    yield from _events(evaluated)
 
 
-def _finding(finding: Finding) -> str:
+def _finding_html(finding: Finding) -> str:
     evidence = _table([(name, str(value)) for name, value in finding.as_dict()["evidence"].items()])
-    where = f"{finding.severity}, {steps_of(finding)}, {where_of(finding)}"
+    place = f"{finding.severity}, {format_steps(finding)}, {format_layers(finding)}"
     return (
         f'<div class="finding {escape(finding.severity)}"><p><b>{escape(finding.title)}</b> '
-        f"<code>{escape(finding.code)}</code><br><small>{escape(where)}</small></p>"
+        f"<code>{escape(finding.code)}</code><br><small>{escape(place)}</small></p>"
         f"<p>{escape(finding.explanation)}</p><p>→ {escape(finding.advice)}</p>"
         f"<details><summary>Evidence</summary>{evidence}</details></div>"
     )
 
 
-def _events(judged: EvaluatedRun) -> Iterator[str]:
-    events = judged.run.events
+def _events(evaluated: EvaluatedRun) -> Iterator[str]:
+    events = evaluated.run.events
     if not events:
         return
-    yield f"<h2>Non-finite gradients: {len(events)}</h2>"
+    yield f"<h2>Non-finite gradients ({len(events)})</h2>"
     rows = [
         (
             str(e.step),
@@ -88,16 +88,18 @@ def _events(judged: EvaluatedRun) -> Iterator[str]:
             str(e.num_nan),
             str(e.num_inf),
         )
-        for e in events[:_MOST_EVENTS]
+        for e in events[:_MAX_EVENTS]
     ]
     yield _table(rows, ("step", "epoch", "batch", "variable", "kind", "NaN", "Inf"))
-    if len(events) > _MOST_EVENTS:
-        yield f"<p>… and {len(events) - _MOST_EVENTS} more.</p>"
+    if len(events) > _MAX_EVENTS:
+        yield f"<p>… and {len(events) - _MAX_EVENTS} more.</p>"
 
 
 def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
-    def row(cells: Sequence[str], tag: str) -> str:
-        inner = "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
-        return f"<tr>{inner}</tr>"
+    header = _row(head, "th") if head else ""
+    return f"<table>{header}{''.join(_row(row, 'td') for row in rows)}</table>"
 
-    return f"<table>{row(head, 'th') if head else ''}{''.join(row(r, 'td') for r in rows)}</table>"
+
+def _row(cells: Sequence[str], tag: str) -> str:
+    inner = "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
+    return f"<tr>{inner}</tr>"

@@ -1,20 +1,20 @@
-"""Rules: what is wrong with a run, with evidence; silent where nothing is.
+"""Rules: read a recorded run and report findings, i.e. problems with evidence and advice.
 
-A rule is one file here, found by being here. It reads a `Record`, whether that comes from
-training or from event files, and needs NumPy and SciPy only.
+Start with `_base.py` (the base class `Rule`) and `_run_view.py` (what a rule can read). Each
+public module of this package contains one rule; all of them are imported here, so that a new
+file registers a new rule. `RuleEngine` runs a set of rules on a `Record`, which may come from a
+running training or from event files.
+
+This package imports `keras_l4.records`, NumPy and SciPy only.
 """
 
-from importlib import import_module
-from pkgutil import iter_modules
+from keras_l4.registry import import_submodules
+from keras_l4.rules._base import Rule, registry
+from keras_l4.rules._engine import PRESETS, RuleEngine, Rules, select_rules
+from keras_l4.rules._finding import SEVERITIES, Finding, Severity
+from keras_l4.rules._run_view import RunView
 
-for _module in sorted(module.name for module in iter_modules(__path__)):
-    if not _module.startswith("_"):
-        import_module(f"{__name__}.{_module}")
-
-from keras_l4.rules._base import Rule, registry  # noqa: E402
-from keras_l4.rules._evidence import RunView  # noqa: E402
-from keras_l4.rules._finding import SEVERITIES, Finding, Severity  # noqa: E402
-from keras_l4.rules._judge import PRESETS, RuleEngine, Rules, select_rules  # noqa: E402
+import_submodules(__name__, __path__)
 
 __all__ = [
     "PRESETS",

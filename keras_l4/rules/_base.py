@@ -1,4 +1,4 @@
-"""Rule: reads a recorded run, and yields findings."""
+"""Base class of all rules, and the registry that holds one instance of each."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import abc
 from collections.abc import Iterator
 from typing import ClassVar
 
-from keras_l4.rules._evidence import RunView
+from keras_l4.registry import Registry
 from keras_l4.rules._finding import Finding
-
-_registry: dict[str, Rule] = {}
+from keras_l4.rules._run_view import RunView
 
 
 class Rule(abc.ABC):
-    """One way in which training goes wrong.
+    """Base class: detects one way in which training goes wrong.
 
-    A concrete class sets `code`, is registered by that (a second one with the same code is an
-    error), and has a docstring with the sections "What it does", "Why it is bad", "What to do",
-    "When it is wrong" and "Source".
+    A subclass that sets `code` is registered under it. Its docstring has the sections "What it
+    does", "Why it is bad", "What to do", "When it is wrong" and "Source".
 
     Attributes:
-        code: Name of the rule and of its findings.
-        preset: The preset it belongs to.
-        is_root: Whether what it sees was there before the first step. Of findings that are equally
-            severe those of such rules come first, since the others may follow from them.
+        code: Name of the rule and of its findings, e.g. `"vanishing-gradient"`.
+        preset: Name of the preset that the rule belongs to.
+        is_root: True if the rule detects a problem that exists before the first step. The engine
+            lists its findings before others of the same severity, which may be consequences.
     """
 
     code: ClassVar[str]
@@ -32,24 +30,19 @@ class Rule(abc.ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "code" not in cls.__dict__:
-            return
-        if cls.code in _registry:
-            raise ValueError(
-                f"{cls.__qualname__} wants the code {cls.code!r}, which "
-                f"{type(_registry[cls.code]).__qualname__} has. Give it a code of its own."
-            )
-        _registry[cls.code] = cls()
+        registry.register(cls)
 
     @abc.abstractmethod
     def check(self, run: RunView) -> Iterator[Finding]:
-        """Yields what is wrong with the run, one finding per cause."""
+        """Yields one finding per problem in the run."""
 
-    def is_guess(self, finding: Finding) -> bool:
-        """Whether a finding of this rule is a note where another rule knows a cause."""
+    def is_tentative(self, finding: Finding) -> bool:
+        """Returns True if a cause that another rule found would explain `finding`.
+
+        The engine lowers the severity of a tentative finding to `"info"` if another rule reports
+        a warning or an error that is not tentative.
+        """
         return False
 
 
-def registry() -> dict[str, Rule]:
-    """All rules by code, in order of registration."""
-    return dict(_registry)
+registry: Registry[Rule] = Registry("code")

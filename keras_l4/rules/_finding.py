@@ -1,4 +1,4 @@
-"""Finding: one thing that is wrong, with its evidence."""
+"""Finding: one problem of a run, with evidence and advice."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause of trouble in a run.
+    """One problem of a run.
 
     Attributes:
-        code: What it is, e.g. `"vanishing-gradient"`: the name of the rule that found it.
-        title: What it is, in a few words.
-        severity: `"info"`, `"warning"` (training is worse for it) or `"error"` (it is spoiled).
-        layers: Names of the layers it is about, in forward order; empty for the whole model.
-        first_step: First step at which it was seen.
-        last_step: Last step at which it was seen.
-        evidence: Name to what was measured, or what it was compared with: numbers and text.
-        explanation: What was seen, and why it is bad.
-        advice: What to do.
+        code: Name of the rule that reported it, e.g. `"vanishing-gradient"`.
+        title: The problem in a few words.
+        severity: `"info"` (no visible harm), `"warning"` (the model trains worse because of it)
+            or `"error"` (the run is lost).
+        layers: Names of the affected layers, in forward order; empty for the whole model.
+        first_step: First step at which the problem was visible.
+        last_step: Last step at which the problem was visible.
+        evidence: Name to measured value, or to the threshold that it was compared with.
+        explanation: The measurement in words, and its consequence.
+        advice: How to fix the problem.
 
     >>> finding = Finding("plateau", "Loss is flat", "info", (), 1, 9, {"loss": 0.5}, "…", "…")
     >>> finding.as_dict()["evidence"]
@@ -43,18 +44,18 @@ class Finding:
     advice: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON has them: what is no number there, NaN and Inf, is text."""
+        """Returns the fields as JSON types; NaN and Inf, which JSON does not have, as strings."""
         fields = asdict(self)
-        evidence = {name: _plain(value) for name, value in self.evidence.items()}
+        evidence = {name: _to_json(value) for name, value in self.evidence.items()}
         return fields | {"layers": list(self.layers), "evidence": evidence}
 
     @property
     def rank(self) -> int:
-        """How severe it is, as a number: 0 for `"info"`."""
+        """The severity as a number: 0 for `"info"`, 2 for `"error"`."""
         return SEVERITIES.index(self.severity)
 
 
-def _plain(value: float | int | str) -> float | int | str:
+def _to_json(value: float | int | str) -> float | int | str:
     if isinstance(value, str):
         return value
     if isinstance(value, (int, np.integer)):

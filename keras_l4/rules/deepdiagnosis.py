@@ -1,4 +1,4 @@
-"""deepdiagnosis: the cut-offs of DeepDiagnosis, for comparison."""
+"""deepdiagnosis: the published thresholds of DeepDiagnosis, for comparison."""
 
 from __future__ import annotations
 
@@ -7,64 +7,75 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._published import (
-    epoch_values,
-    is_nonfinite,
-    last_answers,
-    mean_abs_gradients,
-    published,
+from keras_l4.rules._published_thresholds import (
+    has_nonfinite_gradients,
+    initial_variances,
+    last_activation_stats,
+    logged_values,
+    published_finding,
+    smallest_mean_abs_gradient,
 )
-from keras_l4.rules._statistics import late, median
+from keras_l4.rules._run_view import RunView
+from keras_l4.rules._statistics import finite_median, last_quarter
 
 _TOOL = "DeepDiagnosis"
+# All values are those of the tool.
+_MIN_GRADIENT = 1e-7
+_MAX_ZERO_FRACTION = 0.7
+_MAX_SATURATED_FRACTION = 0.5
+_MAX_UPDATE_RATIO = 1e-1
+_MIN_UPDATE_RATIO = 1e-5
+_MIN_VARIANCE, _MAX_VARIANCE = 1e-5, 10
+_PLATEAU_EPOCHS = 5
 
 
 class DeepDiagnosis(Rule):
-    """The cut-offs of DeepDiagnosis, for comparison.
+    """Applies the published thresholds of DeepDiagnosis, for comparison.
 
-    What it does: mean |g| below 1e-7; NaN, or an accuracy of 0; 70 % of a relu's outputs at 0;
-        half of the sigmoids or tanhs saturated; η‖g‖/‖w‖ outside of [1e-5, 1e-1]; the same mean
-        loss in five epochs; variance of initial weights outside of [1e-5, 10].
-    Why it is bad: see the rules of the default.
-    What to do: see the rules of the default.
-    When it is wrong: another scale of the loss, another optimizer than SGD. Where the tool looks
-        at pre-activations beyond 5, this looks at derivatives below a tenth.
-    Source: Wardat et al. 2022, "DeepDiagnosis" (ICSE); numbers are the tool's.
+    What it does: reports mean |g| below 1e-7; NaN, or an accuracy of 0; 70 % zero outputs of a
+        relu layer; more than half of the sigmoid or tanh outputs saturated; η‖g‖/‖w‖ outside of
+        [1e-5, 1e-1]; the same mean loss in five epochs; a variance of initial weights outside of
+        [1e-5, 10].
+    Why it is bad: see the default rules.
+    What to do: see the default rules.
+    When it is wrong: the loss has another scale, or the optimizer is not SGD. The tool counts
+        pre-activations beyond 5 as saturated; this rule counts derivatives below a tenth.
+    Source: Wardat et al. 2022, "DeepDiagnosis" (ICSE); the thresholds are the tool's.
     """
 
     code = "deepdiagnosis"
     preset = "deepdiagnosis"
 
     def check(self, run: RunView) -> Iterator[Finding]:
-        smallest = float(np.nanmin(np.append(mean_abs_gradients(run), np.inf)))
-        if smallest < 1e-7:
-            yield published(run, "vanishing-gradient", _TOOL, smallest, 1e-7)
-        accuracies = epoch_values(run, "accuracy")
-        if is_nonfinite(run) or (len(accuracies) and not accuracies[-1] > 0):
-            yield published(run, "nonfinite", _TOOL, np.nan, 0)
-        yield from _activations(run)
-        yield from _rates(run)
-        losses = epoch_values(run, "loss")
-        if len(losses) >= 5 and np.ptp(losses[-5:]) == 0:
-            yield published(run, "plateau", _TOOL, float(np.ptp(losses[-5:])), 0)
-        variances = [v.std**2 for v in run.facts.variables if v.fan_in] if run.facts else []
-        for variance in [v for v in variances if not 1e-5 <= v <= 10][:1]:
-            yield published(run, "poor-initialization", _TOOL, variance, 1e-5)
+        smallest = smallest_mean_abs_gradient(run)
+        if smallest < _MIN_GRADIENT:
+            yield published_finding(run, "vanishing-gradient", _TOOL, smallest, _MIN_GRADIENT)
+        accuracies = logged_values(run, "accuracy")
+        if has_nonfinite_gradients(run) or (len(accuracies) and not accuracies[-1] > 0):
+            yield published_finding(run, "nonfinite", _TOOL, np.nan, 0)
+        yield from _check_activations(run)
+        yield from _check_learning_rate(run)
+        losses = logged_values(run, "loss")[-_PLATEAU_EPOCHS:]
+        if len(losses) >= _PLATEAU_EPOCHS and np.ptp(losses) == 0:
+            yield published_finding(run, "plateau", _TOOL, float(np.ptp(losses)), 0)
+        variances = initial_variances(run)
+        for variance in [v for v in variances if not _MIN_VARIANCE <= v <= _MAX_VARIANCE][:1]:
+            yield published_finding(run, "poor-initialization", _TOOL, variance, _MIN_VARIANCE)
 
 
-def _activations(run: RunView) -> Iterator[Finding]:
-    zeros = max((a.zero_fraction for a in last_answers(run, {"relu"})), default=0.0)
-    if zeros >= 0.7:
-        yield published(run, "dead-layer", _TOOL, zeros, 0.7)
-    answers = last_answers(run, {"sigmoid", "tanh"})
-    saturated = max((a.saturated_fraction for a in answers), default=0.0)
-    if saturated > 0.5:
-        yield published(run, "saturated-layer", _TOOL, saturated, 0.5)
+def _check_activations(run: RunView) -> Iterator[Finding]:
+    relus = last_activation_stats(run, {"relu"})
+    zeros = max((layer.zero_fraction for layer in relus), default=0.0)
+    if zeros >= _MAX_ZERO_FRACTION:
+        yield published_finding(run, "dead-layer", _TOOL, zeros, _MAX_ZERO_FRACTION)
+    sigmoids = last_activation_stats(run, {"sigmoid", "tanh"})
+    saturated = max((layer.saturated_fraction for layer in sigmoids), default=0.0)
+    if saturated > _MAX_SATURATED_FRACTION:
+        yield published_finding(run, "saturated-layer", _TOOL, saturated, _MAX_SATURATED_FRACTION)
 
 
-def _rates(run: RunView) -> Iterator[Finding]:
+def _check_learning_rate(run: RunView) -> Iterator[Finding]:
     rows = run.record.block.rows("weight_norm")
     weights = run.values("weight_norm")
     if not len(weights):
@@ -72,8 +83,10 @@ def _rates(run: RunView) -> Iterator[Finding]:
     rate = run.record.block.learning_rate[rows][:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = rate * run.values("gradient_norm")[rows] / weights
-    ratio = median(late(ratios)[:, run.kernels])
-    if (ratio > 1e-1).any():
-        yield published(run, "learning-rate-too-high", _TOOL, float(np.nanmax(ratio)), 1e-1)
-    elif (ratio < 1e-5).any():
-        yield published(run, "learning-rate-too-low", _TOOL, float(np.nanmin(ratio)), 1e-5)
+    ratio = finite_median(last_quarter(ratios)[:, run.kernels])
+    if (ratio > _MAX_UPDATE_RATIO).any():
+        largest = float(np.nanmax(ratio))
+        yield published_finding(run, "learning-rate-too-high", _TOOL, largest, _MAX_UPDATE_RATIO)
+    elif (ratio < _MIN_UPDATE_RATIO).any():
+        smallest = float(np.nanmin(ratio))
+        yield published_finding(run, "learning-rate-too-low", _TOOL, smallest, _MIN_UPDATE_RATIO)

@@ -1,51 +1,53 @@
-"""flat-region: the loss is the same all around."""
+"""flat-region: the loss is constant in the neighborhood of the weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import learned_little
+from keras_l4.rules._run_view import RunView
+from keras_l4.rules._skill import is_no_better_than_constant
 
 
 class FlatRegion(Rule):
-    """The loss is the same all around.
+    """The loss is constant in the neighborhood of the weights.
 
-    What it does: reports a last measurement of the `Curvature` callback that found a flat region:
-        within a hundredth of the weights' norm the loss changes by no more than a hundred thousandth,
-        in every direction that was tried. It is a warning where the model learned little.
-    Why it is bad: neither gradient nor curvature tells where to go.
-    What to do: look for what takes the gradient away: saturated or dead units, vanishing gradients,
-        a loss that does not depend on the weights. Another initialization, normalization.
-    When it is wrong: a model that has learned what there is may end in a flat region, too.
-    Source: Dauphin et al. 2014 (plateaus); Hochreiter and Schmidhuber 1997 for flat minima, which
-        are no harm.
+    What it does: reports that the last measurement of the `Curvature` callback found a flat
+        region: at a distance of 1 % of the weights' norm the loss changes by at most 0.001 % in
+        every direction that was tested. It is a warning if the model is no better than a constant
+        prediction, otherwise info.
+    Why it is bad: neither the gradient nor the curvature points to a lower loss.
+    What to do: find out why the gradient is 0: saturated or dead units, vanishing gradients, a
+        loss that does not depend on the weights. Try another initialization or normalization.
+    When it is wrong: a converged model may be in a flat region, too.
+    Source: Dauphin et al. 2014 for plateaus; Hochreiter and Schmidhuber 1997 for flat minima,
+        which are harmless.
     """
 
     code = "flat-region"
 
     def check(self, run: RunView) -> Iterator[Finding]:
-        last = run.curvature
-        if last is None or last.kind != "flat region":
+        curvature = run.last_curvature
+        if curvature is None or curvature.kind != "flat region":
             return
-        most = max(map(abs, last.changes.values()))
+        largest_change = max(map(abs, curvature.changes.values()))
         yield Finding(
             code=self.code,
-            title="The run is in a flat region",
-            severity="warning" if learned_little(run) else "info",
+            title="The loss is flat around the weights",
+            severity="warning" if is_no_better_than_constant(run) else "info",
             layers=(),
-            first_step=last.step,
-            last_step=last.step,
+            first_step=curvature.step,
+            last_step=curvature.step,
             evidence={
-                "gradient_norm": last.gradient_norm,
-                "largest_loss_change": most,
-                "distance": last.distance,
-                "loss": last.loss,
+                "gradient_norm": curvature.gradient_norm,
+                "largest_loss_change": largest_change,
+                "distance": curvature.distance,
+                "loss": curvature.loss,
             },
-            explanation=f"At a distance of {last.distance:.2g} the loss of {last.loss:.3g} changes by "
-            f"{most:.2g} at most, in all directions that were tried.",
+            explanation=f"At a distance of {curvature.distance:.2g} from the weights, the loss of "
+            f"{curvature.loss:.3g} changes by at most {largest_change:.2g} in all directions that "
+            "were tested.",
             advice="Look for saturated or dead units and vanishing gradients; try another "
             "initialization or normalization.",
         )

@@ -1,4 +1,4 @@
-"""learning-rate-too-high: weights are thrown about, and the loss goes up or nowhere."""
+"""learning-rate-too-high: the loss diverges, or the weights move far without progress."""
 
 from __future__ import annotations
 
@@ -7,120 +7,136 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import RunView
-from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import falls_short, learned_little, progress, skill
-from keras_l4.rules._statistics import late, median
+from keras_l4.rules._finding import Finding, Severity
+from keras_l4.rules._run_view import RunView
+from keras_l4.rules._skill import (
+    final_skill,
+    is_no_better_than_constant,
+    relative_loss_decrease,
+    underfits,
+)
+from keras_l4.rules._statistics import finite_median, last_quarter
 
-_RISE = 2.0
-_FAR = 10.0
-_GUESS = 3.0
+_MAX_LOSS_RISE = 2.0
+# Path length in the second half of the run, in norms of the weights.
+_MAX_PATH_LENGTH = 10.0
+_MAX_PATH_LENGTH_OF_UNSKILLED = 3.0
+# A loss that decreases by less than this in the second half of the run makes no progress.
+_MIN_LOSS_DECREASE = 0.05
+_MIN_LOSSES = 8
+_MIN_LOSS_WINDOWS = 6
 
 
 class LearningRateTooHigh(Rule):
-    """Weights are thrown about, and the loss goes up or nowhere.
+    """The loss diverges, or the weights move far without decreasing the loss.
 
-    What it does: reports (1) a loss that ends at twice its start or more, or in NaN after it
-        rose so; (2) weights that, over the second half of the run, go more than ten times
-        their own norm, without the loss coming down any more, in a model that falls short of half
-        of what could be learned. From three times on it is a guess, for a model that does no
-        better than a constant while no other rule knows a cause.
-    Why it is bad: the steps are longer than the valley is wide.
-    What to do: a tenth of the learning rate; warm-up; clipping; less momentum.
-    When it is wrong: losses that rise by intention; labels that cannot be learned.
-    Source: Cohen et al. 2021: beyond 2/η steps overshoot. A loss that starts at initial weights
-        and doubles has not descended. A weight vector that goes ten times its norm could have
-        been anywhere; that it is not better off means it walks to and fro. Neither depends on
-        the loss's scale, the batch size, or the method.
+    What it does: reports (1) a loss that ends at twice the baseline or more, or that does so
+        before it becomes NaN, where the baseline is the larger of the initial loss and the loss
+        of the best constant prediction; (2) weights that move more than ten times their norm in
+        the second half of the run while the loss decreases by less than 5 %, in a model that
+        underfits (skill below 0.5). Between three and ten times the norm, it requires that the
+        model is no better than a constant prediction, and is info if another rule found a cause.
+    Why it is bad: the steps overshoot the minimum.
+    What to do: use a tenth of the learning rate, warm-up, gradient clipping or less momentum.
+    When it is wrong: the loss rises by design, or the labels cannot be learned.
+    Source: Cohen et al. 2021: steps overshoot if the curvature exceeds 2/η. Weights that moved ten
+        times their norm could have reached any point; if the loss has not decreased, they
+        oscillate. Both criteria are independent of the scale of the loss, the batch size and the
+        optimizer.
     """
 
     code = "learning-rate-too-high"
 
     def check(self, run: RunView) -> Iterator[Finding]:
-        found = _diverged(run) or _restless(run)
-        if found is not None:
-            yield found
+        finding = _check_divergence(run) or _check_path_length(run)
+        if finding is not None:
+            yield finding
 
-    def is_guess(self, finding: Finding) -> bool:
-        way = finding.evidence.get("way_of_weights_in_their_norms", np.inf)
-        return float(way) < _FAR
+    def is_tentative(self, finding: Finding) -> bool:
+        return float(finding.evidence.get("weight_path_length", np.inf)) < _MAX_PATH_LENGTH
 
 
-def _diverged(run: RunView) -> Finding | None:
-    losses, start = run.batch_loss, _start(run)
-    above = np.flatnonzero(np.abs(losses) > _RISE * start)
-    if run.spoiled_at is not None:
-        ends_high = len(losses) > 1 and losses[-1] > _RISE * start
+def _check_divergence(run: RunView) -> Finding | None:
+    losses, baseline = run.batch_loss, _baseline_loss(run)
+    high = np.flatnonzero(np.abs(losses) > _MAX_LOSS_RISE * baseline)
+    if run.nonfinite_since is not None:
+        ends_high = len(losses) > 1 and losses[-1] > _MAX_LOSS_RISE * baseline
     else:
-        ends_high = len(losses) >= 8 and float(np.median(late(losses))) > _RISE * start
-    if not ends_high or not len(above):
+        late_loss = float(np.median(last_quarter(losses))) if len(losses) >= _MIN_LOSSES else 0.0
+        ends_high = late_loss > _MAX_LOSS_RISE * baseline
+    if not ends_high or not len(high):
         return None
     end = float(losses[-1])
     return _finding(
         run,
-        int(run.steps[np.isfinite(run.record.batch_loss)][above[0]]),
+        int(run.steps[np.isfinite(run.record.batch_loss)][high[0]]),
         "The loss diverges",
-        {"loss_at_start": start, "loss_at_end": end, "ratio_expected_below": _RISE},
-        f"The loss rose from {start:.3g} to {end:.3g}"
-        + (", and then to NaN or Inf." if run.spoiled_at is not None else "."),
+        {
+            "loss_at_start": baseline,
+            "loss_at_end": end,
+            "ratio_expected_below": _MAX_LOSS_RISE,
+        },
+        f"The loss rose from {baseline:.3g} to {end:.3g}"
+        + (" and then became NaN or Inf." if run.nonfinite_since is not None else "."),
         "error",
     )
 
 
-def _start(run: RunView) -> float:
-    """What there was to lose: the first losses, or that of a constant if it is larger."""
-    targets = None if run.facts is None else run.facts.targets
-    trivial = np.nan if targets is None else targets.trivial_loss
+def _baseline_loss(run: RunView) -> float:
+    """Returns the larger of the initial loss and the loss of the best constant prediction."""
     first = np.abs(run.batch_loss[: max(1, min(5, len(run.batch_loss) // 8))])
-    return float(np.fmax.reduce([*first[:1], *median(first[:, None]), trivial]))
+    candidates = [*first[:1], *finite_median(first[:, None]), run.trivial_loss]
+    return float(np.fmax.reduce(candidates))
 
 
-def _restless(run: RunView) -> Finding | None:
+def _check_path_length(run: RunView) -> Finding | None:
     windows = run.loss_windows
-    travel = run.travel[run.kernels]
-    if len(windows) < 6 or not len(travel) or not falls_short(run):
+    lengths = run.weight_path_length[run.kernels]
+    if len(windows) < _MIN_LOSS_WINDOWS or not len(lengths) or not underfits(run):
         return None
-    second = windows[len(windows) // 2 :]
-    fell = second[0] - second[-1]
-    restless = float(np.fmax.reduce(travel)) / 2
-    least = _GUESS if learned_little(run) else _FAR
-    if np.isnan(restless) or restless < least or fell > 0.05 * abs(second[0]):
+    second_half = windows[len(windows) // 2 :]
+    decrease = second_half[0] - second_half[-1]
+    length = float(np.fmax.reduce(lengths)) / 2
+    is_unskilled = is_no_better_than_constant(run)
+    limit = _MAX_PATH_LENGTH_OF_UNSKILLED if is_unskilled else _MAX_PATH_LENGTH
+    makes_progress = decrease > _MIN_LOSS_DECREASE * abs(second_half[0])
+    if np.isnan(length) or length < limit or makes_progress:
         return None
     return _finding(
         run,
         int(run.steps[len(run.steps) // 2]),
-        "The weights go far, and the loss gets nowhere",
+        "The weights move far without decreasing the loss",
         {
-            "way_of_weights_in_their_norms": restless,
-            "expected_below": _FAR,
-            "loss_fell_by": float(fell),
-            "progress": progress(run),
-            "skill": skill(run),
+            "weight_path_length": length,
+            "expected_below": _MAX_PATH_LENGTH,
+            "loss_decrease": float(decrease),
+            "relative_loss_decrease": relative_loss_decrease(run),
+            "skill": final_skill(run),
         },
-        f"In the second half of the run the weights went {restless:.1f} times their own norm, "
-        f"while the loss went from {second[0]:.3g} to {second[-1]:.3g}.",
+        f"In the second half of the run, the weights moved {length:.1f} times their norm, while "
+        f"the loss changed from {second_half[0]:.3g} to {second_half[-1]:.3g}.",
         "warning",
     )
 
 
 def _finding(
     run: RunView,
-    step: int,
+    first_step: int,
     title: str,
     evidence: dict[str, float | int | str],
-    what: str,
-    severity: str,
+    explanation: str,
+    severity: Severity,
 ) -> Finding:
     rate = float(run.record.block.learning_rate[-1])
     return Finding(
         code="learning-rate-too-high",
         title=title,
-        severity="error" if severity == "error" else "warning",
+        severity=severity,
         layers=(),
-        first_step=step,
+        first_step=first_step,
         last_step=run.last_step,
         evidence={"learning_rate": rate, **evidence},
-        explanation=what,
-        advice=f"Try a learning rate of {rate / 10:.1g}, less momentum, or clipping; scale inputs "
-        "and targets.",
+        explanation=explanation,
+        advice=f"Try a learning rate of {rate / 10:.1g}, less momentum, or gradient clipping; scale "
+        "inputs and targets.",
     )

@@ -1,4 +1,4 @@
-"""learning-rate-too-low: the loss falls, but it would take for ever."""
+"""learning-rate-too-low: the weights hardly move, and the model underfits."""
 
 from __future__ import annotations
 
@@ -7,71 +7,88 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import falls_short, learned_little, progress, skill
+from keras_l4.rules._run_view import RunView
+from keras_l4.rules._skill import (
+    final_skill,
+    is_no_better_than_constant,
+    relative_loss_decrease,
+    underfits,
+)
 
-_WAY = 0.3
-_OWN_NORM = 1.0
-_PACE = 1e-3
+# Path lengths are in norms of the weights.
+_MIN_PATH_LENGTH = 0.3
+_MIN_PATH_LENGTH_OF_UNSKILLED = 1.0
+_MIN_UPDATE_RATIO = 1e-3
+_MAX_LOSS_DECREASE = 0.5
 
 
 class LearningRateTooLow(Rule):
-    """The loss falls, but it would take for ever.
+    """The weights hardly move, and the model underfits.
 
-    What it does: adds up the update ratios ‖Δw‖/‖w‖ over the run. It warns where no kernel went
-        as far as 0.3 of its own norm, nor a thousandth of it per step, though every kernel has a
-        gradient on most steps, the model falls short of half of what could be learned, and its
-        loss fell by less than half. Up to 1 it is a guess, for a model that does no better than a
-        constant while no other rule knows a cause.
-    Why it is bad: the weights are still the initial ones.
-    What to do: a learning rate ten times as high; more epochs.
-    When it is wrong: very wide models learn with small moves, but these learn.
-    Source: Chizat, Oyallon, Bach 2019 (lazy training: the way relative to the weights). With less
-        than a third of its norm even a straight way leaves a weight vector within 17 degrees of
-        where it began. The ratio does not depend on the loss's scale or the method. A thousandth
-        per step is the common rule of thumb for a good rate: what goes faster lacks steps.
+    What it does: adds up the update ratios ‖Δw‖/‖w‖ over the run. Reports a run in which no kernel
+        moved 0.3 of its norm, nor 0.001 of it per step, although each kernel has a gradient on
+        most steps, the model underfits (skill below 0.5) and the loss decreased by less than
+        half. Up to a path of 1 norm, it requires that the model is no better than a constant
+        prediction, and is info if another rule found a cause. It is info if training continued
+        from earlier weights.
+    Why it is bad: the weights are still close to the initial ones.
+    What to do: use ten times the learning rate, or more epochs.
+    When it is wrong: very wide models learn with small changes of the weights, but those learn.
+    Source: Chizat, Oyallon, Bach 2019 (lazy training) for the path relative to the norm. A path of
+        0.3 norms rotates the weights by at most 17 degrees. The ratio is independent of the scale
+        of the loss and of the optimizer. An update ratio of 0.001 is the common rule of thumb; a
+        run with larger ones needs more steps, not a higher learning rate.
     """
 
     code = "learning-rate-too-low"
 
     def check(self, run: RunView) -> Iterator[Finding]:
-        way = run.travel[run.kernels]
-        alive = np.median(run.values("gradient_norm")[:, run.kernels] > 0, axis=0) > 0
-        if not len(way) or np.isnan(way).any() or not alive.all() or run.spoiled_at is not None:
+        if not _has_all_gradients(run) or run.nonfinite_since is not None:
             return
-        gone, fell = float(way.max()), progress(run)
-        short = falls_short(run) if gone < _WAY else learned_little(run)
-        slow = gone < min(_OWN_NORM, _PACE * run.record.num_steps)
-        if not slow or not short or not fell < 0.5:
+        num_steps = run.record.num_steps
+        length = float(run.weight_path_length[run.kernels].max())
+        decrease = relative_loss_decrease(run)
+        is_slow = length < min(_MIN_PATH_LENGTH_OF_UNSKILLED, _MIN_UPDATE_RATIO * num_steps)
+        lacks_skill = underfits if length < _MIN_PATH_LENGTH else is_no_better_than_constant
+        if not is_slow or not lacks_skill(run) or not decrease < _MAX_LOSS_DECREASE:
             return
         rate = float(run.record.block.learning_rate[-1])
-        other = "" if run.is_adaptive else ", or an adaptive optimizer"
+        alternative = "" if run.has_elementwise_learning_rates else ", or an adaptive optimizer"
+        steps_per_norm = num_steps / max(length, 1e-12)
         yield Finding(
             code=self.code,
             title="The learning rate is too low",
-            severity="warning" if _from_scratch(run) else "info",
+            severity="warning" if _is_from_scratch(run) else "info",
             layers=(),
             first_step=run.first_step,
             last_step=run.last_step,
             evidence={
-                "way_of_weights_in_their_norms": gone,
-                "expected_above": _WAY,
-                "loss_fell_by_share": fell,
-                "steps": run.record.num_steps,
-                "steps_to_go_once_its_norm": run.record.num_steps / max(gone, 1e-12),
+                "weight_path_length": length,
+                "expected_above": _MIN_PATH_LENGTH,
+                "relative_loss_decrease": decrease,
+                "steps": num_steps,
+                "steps_per_weight_norm": steps_per_norm,
                 "learning_rate": rate,
-                "skill": skill(run),
+                "skill": final_skill(run),
             },
-            explanation=f"In {run.record.num_steps} steps no layer's weights went farther than "
-            f"{gone:.2g} of their norm, and the loss fell by {fell:.1%}. At this pace it takes "
-            f"{run.record.num_steps / max(gone, 1e-12):.2g} steps to go once the norm.",
-            advice=f"Try a learning rate of {rate * 10:.1g}{other}.",
+            explanation=f"In {num_steps} steps, the weights of every layer moved at most "
+            f"{length:.2g} times their norm, and the loss decreased by {decrease:.1%}. At this "
+            f"rate it takes {steps_per_norm:.2g} steps to move by one norm.",
+            advice=f"Try a learning rate of {rate * 10:.1g}{alternative}.",
         )
 
-    def is_guess(self, finding: Finding) -> bool:
-        return float(finding.evidence["way_of_weights_in_their_norms"]) >= _WAY
+    def is_tentative(self, finding: Finding) -> bool:
+        return float(finding.evidence["weight_path_length"]) >= _MIN_PATH_LENGTH
 
 
-def _from_scratch(run: RunView) -> bool:
-    return run.facts is not None and run.facts.iterations == 0
+def _has_all_gradients(run: RunView) -> bool:
+    """Returns True if every kernel has a gradient on most steps and a known path length."""
+    lengths = run.weight_path_length[run.kernels]
+    norms = run.values("gradient_norm")[:, run.kernels]
+    is_usual = np.median(norms > 0, axis=0) > 0
+    return bool(len(lengths) and not np.isnan(lengths).any() and is_usual.all())
+
+
+def _is_from_scratch(run: RunView) -> bool:
+    return run.metadata is not None and run.metadata.iterations == 0

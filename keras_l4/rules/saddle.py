@@ -1,51 +1,55 @@
-"""saddle: the run rests where the loss still falls in some direction."""
+"""saddle: training stopped at a saddle point."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import learned_little
+from keras_l4.rules._run_view import RunView
+from keras_l4.rules._skill import is_no_better_than_constant
 
 
 class Saddle(Rule):
-    """The run rests where the loss still falls in some direction.
+    """Training stopped at a saddle point, where the loss still decreases in some direction.
 
-    What it does: reports a last measurement of the `Curvature` callback that found a saddle: no
-        gradient to speak of, curvature of both signs, and a loss that was measured to fall along
-        the direction of most negative curvature. It is a warning where the model learned little.
-    Why it is bad: a gradient method leaves a saddle at a rate that depends on how far it happens
-        to be from its middle, and may take it for the end.
-    What to do: a random initialization instead of equal weights, momentum, smaller batches, whose
-        noise pushes away from it; or go on: the loss will fall.
-    When it is wrong: the data that it was measured on may not be that of training.
+    What it does: reports that the last measurement of the `Curvature` callback found a saddle
+        point: a negligible gradient, curvature of both signs, and a loss that was measured to
+        decrease along the direction of the most negative curvature. It is a warning if the model
+        is no better than a constant prediction, otherwise info.
+    Why it is bad: gradient descent leaves a saddle point slowly, at a rate that depends on its
+        distance from it, so the run looks as if it had converged.
+    What to do: initialize randomly instead of with equal weights; use momentum or smaller batches,
+        whose noise moves the weights away; or continue training: the loss will decrease.
+    When it is wrong: the data of the measurement may differ from the training data.
     Source: Dauphin et al. 2014; Lee, Simchowitz, Jordan, Recht 2016.
     """
 
     code = "saddle"
 
     def check(self, run: RunView) -> Iterator[Finding]:
-        last = run.curvature
-        if last is None or last.kind != "saddle" or max(last.changes.values()) >= 0:
+        curvature = run.last_curvature
+        if curvature is None or curvature.kind != "saddle":
+            return
+        # A single direction along which the loss does not decrease disproves the saddle point.
+        if max(curvature.changes.values()) >= 0:
             return
         yield Finding(
             code=self.code,
-            title="The run rests at a saddle",
-            severity="warning" if learned_little(run) else "info",
+            title="Training stopped at a saddle point",
+            severity="warning" if is_no_better_than_constant(run) else "info",
             layers=(),
-            first_step=last.step,
-            last_step=last.step,
+            first_step=curvature.step,
+            last_step=curvature.step,
             evidence={
-                "gradient_norm": last.gradient_norm,
-                "smallest_curvature": last.smallest,
-                "largest_curvature": last.largest,
-                "loss_change": min(last.changes.values()),
-                "distance": last.distance,
+                "gradient_norm": curvature.gradient_norm,
+                "smallest_curvature": curvature.smallest,
+                "largest_curvature": curvature.largest,
+                "loss_change": min(curvature.changes.values()),
+                "distance": curvature.distance,
             },
-            explanation=f"There is no gradient left, yet the loss falls by "
-            f"{-min(last.changes.values()):.2g} at a distance of {last.distance:.2g}, along the "
-            f"direction of curvature {last.smallest:.3g}.",
-            advice="Initialize at random; use momentum or smaller batches; train on.",
+            explanation=f"The gradient is close to 0, but the loss decreases by "
+            f"{-min(curvature.changes.values()):.2g} at a distance of {curvature.distance:.2g} "
+            f"along the direction of curvature {curvature.smallest:.3g}.",
+            advice="Initialize randomly; use momentum or smaller batches; continue training.",
         )

@@ -1,4 +1,4 @@
-"""sagemaker: the cut-offs of SageMaker Debugger's built-in rules, for comparison."""
+"""sagemaker: the published thresholds of SageMaker Debugger's built-in rules, for comparison."""
 
 from __future__ import annotations
 
@@ -7,55 +7,77 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._published import is_nonfinite, last_answers, mean_abs_gradients, published
-from keras_l4.rules._statistics import median
+from keras_l4.rules._published_thresholds import (
+    has_nonfinite_gradients,
+    initial_variances,
+    last_activation_stats,
+    published_finding,
+    smallest_mean_abs_gradient,
+)
+from keras_l4.rules._run_view import RunView
+from keras_l4.rules._statistics import finite_median
 
 _TOOL = "SageMaker Debugger"
+# All values are those of the tool.
+_MIN_GRADIENT = 1e-7
+_MAX_DEAD_FRACTION = 0.5
+_MAX_SATURATED_FRACTION = 0.5
+_MAX_UPDATE_RATIO = 10
+_MIN_UPDATE_RATIO = 1e-8
+_MAX_VARIANCE_RATIO = 10
+_LOSS_PATIENCE = 10
 
 
 class SageMaker(Rule):
-    """The cut-offs of SageMaker Debugger's built-in rules, for comparison.
+    """Applies the published thresholds of SageMaker Debugger's built-in rules, for comparison.
 
-    What it does: mean |g| below 1e-7; NaN or Inf; more than half of a relu's units dead; half of
-        the sigmoids or tanhs saturated; update ratios above 10 or below 1e-8; a loss that is not
-        lower after ten steps; variances of initial kernels that differ by more than 10.
-    Why it is bad: see the rules of the default.
-    What to do: see the rules of the default.
-    When it is wrong: another scale of the loss; small batches, whose loss goes up for ten steps.
-    Source: Rauschmayr et al. 2021 (MLSys); numbers are the tool's.
+    What it does: reports mean |g| below 1e-7; NaN or Inf; more than half of the units of a relu
+        layer dead; more than half of the sigmoid or tanh outputs saturated; update ratios above
+        10 or below 1e-8; a loss that does not decrease in ten steps; variances of initial kernels
+        that differ by more than a factor of 10.
+    Why it is bad: see the default rules.
+    What to do: see the default rules.
+    When it is wrong: the loss has another scale; with small batches it may rise for ten steps.
+    Source: Rauschmayr et al. 2021 (MLSys); the thresholds are the tool's.
     """
 
     code = "sagemaker"
     preset = "sagemaker"
 
     def check(self, run: RunView) -> Iterator[Finding]:
-        smallest = float(np.nanmin(np.append(mean_abs_gradients(run), np.inf)))
-        if smallest < 1e-7:
-            yield published(run, "vanishing-gradient", _TOOL, smallest, 1e-7)
-        if is_nonfinite(run):
-            yield published(run, "exploding-gradient", _TOOL, np.nan, 0)
-        yield from _activations(run)
-        ratios = median(run.values("update_ratio"))[run.kernels]
-        if (ratios > 10).any():
-            yield published(run, "learning-rate-too-high", _TOOL, float(np.nanmax(ratios)), 10)
-        elif (ratios < 1e-8).any():
-            yield published(run, "learning-rate-too-low", _TOOL, float(np.nanmin(ratios)), 1e-8)
-        losses = run.batch_loss
-        if len(losses) > 20 and not losses[-10:].min() < losses[-20:-10].min():
-            yield published(run, "plateau", _TOOL, float(losses[-1]), float(losses[-11]))
-        variances = [v.std**2 for v in run.facts.variables if v.fan_in] if run.facts else []
-        if len(variances) > 1 and max(variances) > 10 * min(variances):
+        smallest = smallest_mean_abs_gradient(run)
+        if smallest < _MIN_GRADIENT:
+            yield published_finding(run, "vanishing-gradient", _TOOL, smallest, _MIN_GRADIENT)
+        if has_nonfinite_gradients(run):
+            yield published_finding(run, "exploding-gradient", _TOOL, np.nan, 0)
+        yield from _check_activations(run)
+        yield from _check_update_ratios(run)
+        recent, before = run.batch_loss[-_LOSS_PATIENCE:], run.batch_loss[:-_LOSS_PATIENCE]
+        if len(before) > _LOSS_PATIENCE and not recent.min() < before[-_LOSS_PATIENCE:].min():
+            yield published_finding(run, "plateau", _TOOL, float(recent[-1]), float(before[-1]))
+        variances = initial_variances(run)
+        if len(variances) > 1 and max(variances) > _MAX_VARIANCE_RATIO * min(variances):
             ratio = max(variances) / max(min(variances), 1e-30)
-            yield published(run, "poor-initialization", _TOOL, ratio, 10)
+            yield published_finding(run, "poor-initialization", _TOOL, ratio, _MAX_VARIANCE_RATIO)
 
 
-def _activations(run: RunView) -> Iterator[Finding]:
-    dead = max((a.dead_units for a in last_answers(run, {"relu"})), default=0.0)
-    if dead > 0.5:
-        yield published(run, "dead-layer", _TOOL, dead, 0.5)
-    answers = last_answers(run, {"sigmoid", "tanh"})
-    saturated = max((a.saturated_fraction for a in answers), default=0.0)
-    if saturated > 0.5:
-        yield published(run, "saturated-layer", _TOOL, saturated, 0.5)
+def _check_activations(run: RunView) -> Iterator[Finding]:
+    relus = last_activation_stats(run, {"relu"})
+    dead = max((layer.dead_unit_fraction for layer in relus), default=0.0)
+    if dead > _MAX_DEAD_FRACTION:
+        yield published_finding(run, "dead-layer", _TOOL, dead, _MAX_DEAD_FRACTION)
+    sigmoids = last_activation_stats(run, {"sigmoid", "tanh"})
+    saturated = max((layer.saturated_fraction for layer in sigmoids), default=0.0)
+    if saturated > _MAX_SATURATED_FRACTION:
+        yield published_finding(run, "saturated-layer", _TOOL, saturated, _MAX_SATURATED_FRACTION)
+
+
+def _check_update_ratios(run: RunView) -> Iterator[Finding]:
+    ratios = finite_median(run.values("update_ratio"))[run.kernels]
+    if (ratios > _MAX_UPDATE_RATIO).any():
+        largest = float(np.nanmax(ratios))
+        yield published_finding(run, "learning-rate-too-high", _TOOL, largest, _MAX_UPDATE_RATIO)
+    elif (ratios < _MIN_UPDATE_RATIO).any():
+        smallest = float(np.nanmin(ratios))
+        yield published_finding(run, "learning-rate-too-low", _TOOL, smallest, _MIN_UPDATE_RATIO)

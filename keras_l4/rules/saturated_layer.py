@@ -1,4 +1,4 @@
-"""saturated-layer: sigmoids and tanhs on their flat ends."""
+"""saturated-layer: sigmoid-like activations whose derivative is close to 0."""
 
 from __future__ import annotations
 
@@ -6,95 +6,103 @@ from collections.abc import Iterator
 
 from keras_l4.records.annotations import ActivationStats, ProbeResult
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import falls_short, learned_little, skill
+from keras_l4.rules._run_view import RunView
+from keras_l4.rules._skill import final_skill, is_no_better_than_constant, underfits
 
-_MOST = 0.5
+_MAX_SATURATED_FRACTION = 0.5
 _NEARLY_ALL = 0.9
 
 
 class SaturatedLayer(Rule):
-    """Sigmoids and tanhs on their flat ends.
+    """Sigmoid-like activations whose derivative is close to 0.
 
-    What it does: counts the elements of sigmoid-like layers whose derivative is below a tenth of
-        its largest, on the fixed batch. It warns where most of a hidden layer's are, or nearly all
-        of the output's, and the model does no better than a constant; or where nearly all of a
-        hidden layer's are, or were before training, and it falls short of half of what could be
-        learned.
-    Why it is bad: such an element passes less than a tenth of the gradient, in both directions of
-        time: it was hard to get there, and it is hard to get away.
-    What to do: scale inputs (and targets, for an output), Glorot initialization, a lower
-        learning rate, relu-like hidden layers, normalization.
-    When it is wrong: a classifier that is sure of itself saturates its output; that is why the
-        output counts only where the model does not learn.
+    What it does: counts the outputs of sigmoid-like layers whose derivative is below a tenth of
+        the largest one, on the probe batch, and reports layers with more than 50 %. It is a
+        warning for a hidden layer, and for the output layer above 90 %, if the model is no better
+        than a constant prediction; and for a hidden layer above 90 %, now or before training, if
+        the model underfits (skill below 0.5).
+    Why it is bad: a saturated element passes less than a tenth of the gradient, so it hardly
+        changes and hardly recovers.
+    What to do: scale the inputs (for the output layer, also the targets); use Glorot
+        initialization, a lower learning rate, relu-like hidden layers or normalization.
+    When it is wrong: a confident classifier saturates its output layer. Therefore the output
+        layer only counts if the model does not learn.
     Source: Glorot & Bengio 2010. A tenth of the largest derivative is |x| > 3.6 for sigmoid and
-        |x| > 1.8 for tanh; most is more than half, nearly all nine tenths.
+        |x| > 1.8 for tanh.
     """
 
     code = "saturated-layer"
 
     def check(self, run: RunView) -> Iterator[Finding]:
-        usable = [r for r in run.responses if run.spoiled_at is None or r.step < run.spoiled_at]
-        if not usable:
+        if not run.probes_before_nonfinite:
             return
-        lost, short = learned_little(run), falls_short(run)
-        answers = _saturated(usable[-1], _MOST)
-        bad = [a for a in answers if _matters(run, a, lost, short)]
-        early = _from_the_start(run) if short and not bad else []
-        if bad or early or (answers and not _only_output(run, answers)):
-            when = "Before any training, " if early else ""
-            yield _finding(
-                run, bad or early or answers, "warning" if bad or early else "info", when
-            )
+        is_lost, is_underfit = is_no_better_than_constant(run), underfits(run)
+        stats = _saturated(run.probes_before_nonfinite[-1], _MAX_SATURATED_FRACTION)
+        harmful = [layer for layer in stats if _is_harmful(run, layer, is_lost, is_underfit)]
+        initial = _initially_saturated(run) if is_underfit and not harmful else []
+        if harmful or initial:
+            yield _finding(run, harmful or initial, is_harmful=True, is_initial=bool(initial))
+        elif any(not _is_output(run, layer) for layer in stats):
+            yield _finding(run, stats, is_harmful=False, is_initial=False)
 
 
-def _saturated(response: ProbeResult, least: float) -> list[ActivationStats]:
-    return [a for a in response.layers if a.saturated_fraction >= least and not a.num_nonfinite]
+def _saturated(probe: ProbeResult, min_fraction: float) -> list[ActivationStats]:
+    return [
+        layer
+        for layer in probe.layers
+        if layer.saturated_fraction >= min_fraction and not layer.num_nonfinite
+    ]
 
 
-def _from_the_start(run: RunView) -> list[ActivationStats]:
-    """Hidden layers that training began with, nearly all saturated."""
-    if run.untrained is None:
+def _initially_saturated(run: RunView) -> list[ActivationStats]:
+    """Returns the hidden layers that were nearly completely saturated before training."""
+    if run.initial_probe is None:
         return []
-    hidden = {layer.name for layer in run.hidden}
-    return [a for a in _saturated(run.untrained, _NEARLY_ALL) if a.name in hidden]
+    hidden = {layer.name for layer in run.hidden_layers}
+    return [x for x in _saturated(run.initial_probe, _NEARLY_ALL) if x.name in hidden]
 
 
-def _matters(run: RunView, answer: ActivationStats, lost: bool, short: bool) -> bool:
-    nearly_all = answer.saturated_fraction >= _NEARLY_ALL
-    if run.output is not None and answer.name == run.output.name:
-        return nearly_all and lost
-    return lost or (nearly_all and short)
+def _is_harmful(run: RunView, layer: ActivationStats, is_lost: bool, is_underfit: bool) -> bool:
+    is_nearly_all = layer.saturated_fraction >= _NEARLY_ALL
+    if _is_output(run, layer):
+        return is_nearly_all and is_lost
+    return is_lost or (is_nearly_all and is_underfit)
 
 
-def _only_output(run: RunView, answers: list[ActivationStats]) -> bool:
-    return run.output is not None and {a.name for a in answers} == {run.output.name}
+def _is_output(run: RunView, layer: ActivationStats) -> bool:
+    return run.output_layer is not None and layer.name == run.output_layer.name
 
 
-def _finding(run: RunView, answers: list[ActivationStats], severity: str, when: str) -> Finding:
-    worst = max(answers, key=lambda a: a.saturated_fraction)
-    names = {answer.name for answer in answers}
-    first = next(
-        r.step
-        for r in run.responses
-        if any(a.name in names and a.saturated_fraction >= _MOST for a in r.layers)
+def _finding(
+    run: RunView, layers: list[ActivationStats], is_harmful: bool, is_initial: bool
+) -> Finding:
+    worst = max(layers, key=lambda layer: layer.saturated_fraction)
+    names = {layer.name for layer in layers}
+    first_step = next(
+        probe.step
+        for probe in run.probes
+        if any(
+            layer.name in names and layer.saturated_fraction >= _MAX_SATURATED_FRACTION
+            for layer in probe.layers
+        )
     )
     return Finding(
         code="saturated-layer",
         title="Activations are saturated",
-        severity="warning" if severity == "warning" else "info",
-        layers=tuple(answer.name for answer in answers),
-        first_step=max(first, run.first_step),
+        severity="warning" if is_harmful else "info",
+        layers=tuple(layer.name for layer in layers),
+        first_step=max(first_step, run.first_step),
         last_step=run.last_step,
         evidence={
             "saturated_fraction": worst.saturated_fraction,
-            "expected_below": _MOST,
-            "mean_relative_derivative": worst.local_gradient,
-            "skill": skill(run),
+            "expected_below": _MAX_SATURATED_FRACTION,
+            "mean_relative_derivative": worst.mean_relative_derivative,
+            "skill": final_skill(run),
         },
-        explanation=f"{when}{worst.saturated_fraction:.0%} of the outputs of {worst.name} lie where "
-        "the activation passes less than a tenth of the gradient.",
-        advice="Scale the inputs, and targets that go beyond the activation's range; use Glorot "
+        explanation=("Before training, " if is_initial else "")
+        + f"{worst.saturated_fraction:.0%} of the outputs of {worst.name} are saturated: the "
+        "activation passes less than a tenth of the gradient there.",
+        advice="Scale the inputs, and targets outside of the activation's range; use Glorot "
         "initialization or a relu-like activation; lower the learning rate.",
     )

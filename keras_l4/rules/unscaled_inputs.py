@@ -8,14 +8,19 @@ import numpy as np
 
 from keras_l4.records.metadata import InputMetadata
 from keras_l4.rules._base import Rule
-from keras_l4.rules._evidence import RunView
 from keras_l4.rules._finding import Finding
-from keras_l4.rules._outcome import falls_short, skill
+from keras_l4.rules._run_view import RunView
+from keras_l4.rules._skill import final_skill, underfits
 
-_SCALE = 10.0
-_RATIO = 100.0
-_MOST = 0.75
-_NORMALIZING = {
+_MAX_SCALE = 10.0
+_MAX_FEATURE_RATIO = 100.0
+_MIN_SCALE = 0.01
+# Below this skill, inactive first layers make unscaled inputs a warning.
+_SKILL_OF_INACTIVE = 0.75
+_MAX_INACTIVE_FRACTION = 0.5
+_NUM_FIRST_LAYERS = 2
+_RESHAPING_LAYERS = ("Flatten", "Reshape")
+_NORMALIZING_LAYERS = {
     *("Normalization", "Rescaling", "BatchNormalization", "LayerNormalization"),
     *("GroupNormalization", "UnitNormalization", "Embedding", "Discretization", "Hashing"),
 }
@@ -24,77 +29,73 @@ _NORMALIZING = {
 class UnscaledInputs(Rule):
     """Inputs whose scale makes the first layer ill-conditioned.
 
-    What it does: looks at a sample of the inputs. A feature of more than 10 in root mean square,
-        one of more than √10 that is a hundred times larger than another, any that is ten thousand
-        times larger (pixels that are seldom lit may be thousands), or none above 0.01, is a smell; it becomes a warning where the model falls short of half of what could be learned,
-        or of three quarters while most of the first activations pass no gradient. Inputs that go
-        into an embedding, or are normalized by the first layer, are left out.
-    Why it is bad: initializers, learning rates and activations are made for inputs of about 1.
-        The Hessian of the first layer is the inputs' second moment: its condition number grows
-        with the square of the ratios.
-    What to do: standardize: `keras.layers.Normalization`, or `Rescaling(1 / 255)` for images.
-    When it is wrong: another fault keeps the model from learning, and the inputs do no harm.
-    Source: LeCun et al. 1998, "Efficient BackProp". Glorot's and He's derivations put unit
-        variance in; ten means a hundred times its variance.
+    What it does: looks at the root mean square of each feature in a sample of the inputs. Reports a
+        largest feature above 10 or below 0.01; one above √10 that is 100 times larger than
+        another; or a ratio of features above 10⁴ (pixels that are rarely lit reach thousands). It
+        is a warning if the model underfits (skill below 0.5), or if its skill is below 0.75 and
+        most of the first activations pass no gradient; otherwise info. Inputs that are embedded
+        or normalized by the first layer are ignored.
+    Why it is bad: initializers, learning rates and activations assume inputs of about 1. The
+        Hessian of the first layer is proportional to the second moment of the inputs, so its
+        condition number grows with the square of the ratio.
+    What to do: standardize with `keras.layers.Normalization`, or `Rescaling(1 / 255)` for images.
+    When it is wrong: another fault keeps the model from learning, and the inputs are harmless.
+    Source: LeCun et al. 1998, "Efficient BackProp". Glorot's and He's initialization assume unit
+        variance; a scale of 10 is 100 times that variance.
     """
 
     code = "unscaled-inputs"
     is_root = True
 
     def check(self, run: RunView) -> Iterator[Finding]:
-        inputs = None if run.facts is None else run.facts.inputs
-        if inputs is None or _normalized(run):
+        inputs = None if run.metadata is None else run.metadata.inputs
+        if inputs is None or _is_normalized(run) or not _is_unscaled(inputs):
             return
-        large = inputs.scale > _SCALE
-        ratio = inputs.feature_ratio
-        uneven = ratio > _RATIO**2 or (ratio > _RATIO and inputs.scale > _SCALE**0.5)
-        small = inputs.scale < 1 / _RATIO
-        if not (large or uneven or small):
-            return
-        short = falls_short(run) or (_first_layer_suffers(run) and skill(run) < _MOST)
-        layers = () if run.facts is None or not run.facts.layers else (run.facts.layers[0].name,)
+        skill = final_skill(run)
+        is_harmful = underfits(run) or (_is_inactive(run) and skill < _SKILL_OF_INACTIVE)
         yield Finding(
             code=self.code,
             title="The inputs are not scaled",
-            severity="warning" if short else "info",
-            layers=layers,
+            severity="warning" if is_harmful else "info",
+            layers=tuple(layer.name for layer in run.layers[:1]),
             first_step=run.first_step,
             last_step=run.last_step,
             evidence={
                 "input_scale": inputs.scale,
-                "input_scale_expected_below": _SCALE,
+                "input_scale_expected_below": _MAX_SCALE,
                 "feature_ratio": inputs.feature_ratio,
-                "feature_ratio_expected_below": _RATIO,
+                "feature_ratio_expected_below": _MAX_FEATURE_RATIO,
                 "input_minimum": inputs.minimum,
                 "input_maximum": inputs.maximum,
-                "skill": float(np.round(skill(run), 4)),
+                "skill": float(np.round(skill, 4)),
             },
-            explanation=_what(inputs)
-            + (
-                " The model falls short of what could be learned."
-                if short
-                else " It does no visible harm here."
-            ),
-            advice="Standardize them: `keras.layers.Normalization()` adapted to the training "
-            "data, or `keras.layers.Rescaling(1 / 255)` for images. Large targets, too.",
+            explanation=f"The inputs range from {inputs.minimum:.3g} to {inputs.maximum:.3g}; the "
+            f"largest feature has a root mean square of {inputs.scale:.3g}, and features differ by "
+            f"a factor of up to {inputs.feature_ratio:.3g}."
+            + (" The model underfits." if is_harmful else " It does no visible harm here."),
+            advice="Standardize the inputs: `keras.layers.Normalization()` adapted to the training "
+            "data, or `keras.layers.Rescaling(1 / 255)` for images. Standardize large targets, too.",
         )
 
 
-def _first_layer_suffers(run: RunView) -> bool:
-    """Whether most of the first activations are where they pass no gradient."""
-    layers = () if run.answer is None else run.answer.layers
-    shares = [max(a.dead_units, np.nan_to_num(a.saturated_fraction)) for a in layers[:2]]
-    return max(shares, default=0.0) > 0.5
+def _is_unscaled(inputs: InputMetadata) -> bool:
+    ratio = inputs.feature_ratio
+    is_uneven = ratio > _MAX_FEATURE_RATIO and inputs.scale > _MAX_SCALE**0.5
+    is_very_uneven = ratio > _MAX_FEATURE_RATIO**2
+    return inputs.scale > _MAX_SCALE or inputs.scale < _MIN_SCALE or is_uneven or is_very_uneven
 
 
-def _normalized(run: RunView) -> bool:
-    layers = () if run.facts is None else run.facts.layers
-    first = next((layer for layer in layers if layer.kind not in ("Flatten", "Reshape")), None)
-    return first is not None and first.kind in _NORMALIZING
+def _is_inactive(run: RunView) -> bool:
+    """Returns True if most units of a first layer are dead, or most elements are saturated."""
+    layers = () if run.last_finite_probe is None else run.last_finite_probe.layers
+    fractions = [
+        max(layer.dead_unit_fraction, np.nan_to_num(layer.saturated_fraction))
+        for layer in layers[:_NUM_FIRST_LAYERS]
+    ]
+    return max(fractions, default=0.0) > _MAX_INACTIVE_FRACTION
 
 
-def _what(inputs: InputMetadata) -> str:
-    return (
-        f"Inputs reach from {inputs.minimum:.3g} to {inputs.maximum:.3g}; the largest feature is "
-        f"{inputs.scale:.3g} in root mean square; features differ by up to a factor of {inputs.feature_ratio:.3g}."
-    )
+def _is_normalized(run: RunView) -> bool:
+    """Returns True if the first layer that is not a reshape normalizes or embeds its inputs."""
+    first = next((layer for layer in run.layers if layer.kind not in _RESHAPING_LAYERS), None)
+    return first is not None and first.kind in _NORMALIZING_LAYERS

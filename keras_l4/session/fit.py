@@ -1,116 +1,131 @@
-"""Trace: the model's step function while an optimizer of it records."""
+"""FitInstrumentation: makes `model.fit` record, and undoes it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from keras_l4 import backend, keras_internals
 from keras_l4.optimizers.instrument import instrument, restore
 from keras_l4.recorder.config import RecorderConfig
 from keras_l4.recorder.recorder import Recorder
 
+TrainFunction: TypeAlias = Any
+
 
 @dataclass
 class FitInstrumentation:
-    """Instruments the optimizers of one model, and makes its step function anew for them.
+    """Instruments the optimizers of one model and rebuilds its train function for them.
 
-    What was traced is kept for the next `fit` with the same settings, so that a loop over
-    `fit(epochs=1)` traces once. `compile` in between drops it: then the model's own function,
-    which is its sign, is gone.
+    The traced function is cached for the next `fit` with the same configuration, so that a loop
+    over `fit(epochs=1)` traces once. `compile()` invalidates the cache; we detect it by
+    `model.train_function` no longer being the one that we left there.
+
+    Args:
+        model: The model.
+
+    Attributes:
+        recorders: The recorders of earlier fits that can be used again, by `id(optimizer)`.
     """
 
     model: Any
-    recording: dict[int, RecorderConfig] = field(default_factory=dict)
-    optimizers: dict[int, Any] = field(default_factory=dict)
-    step: keras_internals.TrainStep | None = None
-    own_function: Any = None
-    kept_function: Any = None
-    kept_for: dict[int, RecorderConfig] = field(default_factory=dict)
     recorders: dict[int, Recorder] = field(default_factory=dict)
-    variables: list[int] = field(default_factory=list)
+    _configs: dict[int, RecorderConfig] = field(default_factory=dict)
+    _optimizers: dict[int, Any] = field(default_factory=dict)
+    _train_step: keras_internals.TrainStepOverride | None = None
+    _original_function: TrainFunction = None
+    _cached_function: TrainFunction = None
+    _cached_configs: dict[int, RecorderConfig] = field(default_factory=dict)
+    _trainable_ids: list[int] = field(default_factory=list)
 
-    def start(self, optimizer: Any, settings: RecorderConfig) -> None:
-        """From now on `optimizer` records."""
-        if not self.recording:
-            self._forget_if_recompiled()
-            self.own_function = self.model.train_function
-        kept = self.recorders.get(id(optimizer))
-        usable = kept is not None and kept.settings == settings
-        instrument(optimizer, settings, kept if usable else None)
-        self.recording[id(optimizer)] = settings
-        self.optimizers[id(optimizer)] = optimizer
-        if settings.guard != "off" and self.step is None:
-            self.step = keras_internals.TrainStep(
-                self.model,
-                keras_internals.put_back(
-                    self.model,
-                    self._guards,
-                    backend.core.cond,
-                    backend.step_state.STATE_IS_FUNCTIONAL,
-                ),
-            )
+    @classmethod
+    def of_model(cls, model: Any) -> FitInstrumentation:
+        """Returns the instrumentation of `model`, which is stored in the model itself.
+
+        The model is the only place that lives exactly as long: the instrumentation refers to the
+        model's functions, and these refer to the model.
+        """
+        # Assigned through `vars`: Keras, TensorFlow and torch track attribute assignments.
+        instrumentation: FitInstrumentation = vars(model).setdefault("_keras_l4_fit", cls(model))
+        return instrumentation
+
+    def start(self, optimizer: Any, config: RecorderConfig) -> None:
+        """Makes `optimizer` record from the next step on."""
+        if not self._configs:
+            self._clear_cache_if_recompiled()
+            self._original_function = self.model.train_function
+        cached = self.recorders.get(id(optimizer))
+        is_usable = cached is not None and cached.config == config
+        instrument(optimizer, config, cached if is_usable else None)
+        self._configs[id(optimizer)] = config
+        self._optimizers[id(optimizer)] = optimizer
+        if config.guard_mode != "off" and self._train_step is None:
+            self._train_step = self._override_train_step()
         self._make_function()
 
     def stop(self, optimizer: Any) -> None:
-        """`optimizer` is as it was; the last one gives the model its own function back."""
-        if id(optimizer) not in self.recording:
+        """Restores `optimizer`; with the last one, also the model's train function."""
+        if id(optimizer) not in self._configs:
             return
         if recorder := self.recorder(optimizer):
             self.recorders[id(optimizer)] = recorder
         restore(optimizer)
         if recorder:
-            recorder.weights.free()
-        if self.recording == self.kept_for:
-            self.kept_function = self.model.train_function
-        self.recording = {k: v for k, v in self.recording.items() if k != id(optimizer)}
-        del self.optimizers[id(optimizer)]
-        if not self.recording:
-            self._give_back()
+            recorder.pre_update_weights.free()
+        if self._configs == self._cached_configs:
+            self._cached_function = self.model.train_function
+        del self._configs[id(optimizer)], self._optimizers[id(optimizer)]
+        if not self._configs:
+            self._restore_function()
 
     def recorder(self, optimizer: Any) -> Recorder | None:
-        """That of `optimizer`, once it records and knows its variables."""
-        return optimizer.recorder if id(optimizer) in self.recording else None
+        """Returns the recorder of `optimizer`; None if it does not record or is not built."""
+        return optimizer.recorder if id(optimizer) in self._configs else None
 
-    def _forget_if_recompiled(self) -> None:
-        variables = [id(v) for v in self.model.trainable_variables]
-        if self.model.train_function is not self.own_function or variables != self.variables:
-            self.kept_function, self.kept_for = None, {}
+    def _clear_cache_if_recompiled(self) -> None:
+        trainable_ids = [id(v) for v in self.model.trainable_variables]
+        is_same_function = self.model.train_function is self._original_function
+        if not is_same_function or trainable_ids != self._trainable_ids:
+            self._cached_function, self._cached_configs = None, {}
             self.recorders.clear()
-        self.variables = variables
+        self._trainable_ids = trainable_ids
+
+    def _override_train_step(self) -> keras_internals.TrainStepOverride:
+        step = keras_internals.restore_skipped_state(
+            self.model,
+            self._guard_states,
+            backend.core.cond,
+            backend.step_state.STATE_IS_FUNCTIONAL,
+        )
+        return keras_internals.TrainStepOverride(self.model, step)
 
     def _make_function(self) -> None:
-        if self.kept_function is not None and self.recording == self.kept_for:
-            self.model.train_function = self.kept_function
+        if self._cached_function is not None and self._configs == self._cached_configs:
+            self.model.train_function = self._cached_function
             return
         self.model.train_function = None
         with backend.step_state.expose_in_optimizer_variables(self._rings()):
             self.model.make_train_function()
-        self.model.train_function = backend.step_state.thread_through_step(
+        self.model.train_function = backend.step_state.thread_rings_through(
             self.model.train_function, self._rings
         )
-        self.kept_for = dict(self.recording)
+        self._cached_configs = dict(self._configs)
 
-    def _guards(self) -> list[Any]:
-        recorders = filter(None, map(self.recorder, self.optimizers.values()))
+    def _guard_states(self) -> list[Any]:
+        recorders = filter(None, map(self.recorder, self._optimizers.values()))
         return [recorder.guard.state for recorder in recorders if recorder.guard]
 
     def _rings(self) -> list[Any]:
         recorder = self.recorder(self.model.optimizer)
         return recorder.rings if recorder else []
 
-    def _give_back(self) -> None:
-        if self.step is not None:
-            self.step.give_back()
-            self.step = None
-        self.model.train_function = self.own_function
-        if self.own_function is None:
-            # Untraced: the sign by which the next `fit` sees that nobody compiled in between.
+    def _restore_function(self) -> None:
+        if self._train_step is not None:
+            self._train_step.restore()
+            self._train_step = None
+        self.model.train_function = self._original_function
+        if self._original_function is None:
+            # Not traced yet. It marks the model, so that the next `fit` can see whether `compile`
+            # was called in between.
             self.model.make_train_function()
-            self.own_function = self.model.train_function
-
-
-def trace_of(model: Any) -> FitInstrumentation:
-    """The trace of this model, kept with it: it holds the model's functions, which hold it."""
-    # Straight into the dictionary: Keras, TensorFlow and torch track what is assigned.
-    return vars(model).setdefault("_keras_l4_trace", FitInstrumentation(model))
+            self._original_function = self.model.train_function

@@ -1,4 +1,4 @@
-"""Histograms of gradients and weights: what `write_grads` once did."""
+"""Histograms of gradients and weights, as `write_grads` of Keras' TensorBoard once wrote them."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from keras_l4.recorder.reader import RingSlice
 from keras_l4.recorder.recorder import Recorder
 
 
-def histograms(recorder: Recorder, chunk: RingSlice) -> dict[str, np.ndarray]:
-    """Tag to finite elements: of the weights, and of the last sampled gradient.
+def histograms(recorder: Recorder, rows: RingSlice) -> dict[str, np.ndarray]:
+    """Returns the finite elements of each weight and of its last sampled gradient, by tag.
 
-    Weights of which other processes hold parts are left out.
+    Weights that are partly stored in other processes are left out.
     """
-    paths = [v.path for v in recorder.layout.variables]
-    values = zip(
-        paths, map(backend.distribution.gather_to_host, recorder.consumption.variables), strict=True
-    )
-    weights = {histogram_tag("weights", path): v for path, v in values if v is not None}
-    return {tag: _finite(v) for tag, v in (weights | _gradients(paths, chunk)).items()}
+    paths = [variable.path for variable in recorder.layout.variables]
+    values = map(backend.distribution.gather_to_host, recorder.gradient_pipeline.variables)
+    weights = {
+        histogram_tag("weights", path): value
+        for path, value in zip(paths, values, strict=True)
+        if value is not None
+    }
+    return {tag: _finite(value) for tag, value in (weights | _gradients(paths, rows)).items()}
 
 
-def _gradients(paths: Sequence[str], chunk: RingSlice) -> dict[str, np.ndarray]:
-    if not len(chunk.looked.t):
+def _gradients(paths: Sequence[str], rows: RingSlice) -> dict[str, np.ndarray]:
+    if not len(rows.sampled.t):
         return {}
-    pairs = zip(paths, chunk.gradients, strict=True)
-    return {histogram_tag("gradients", path): sample[-1] for path, sample in pairs}
+    pairs = zip(paths, rows.gradient_samples, strict=True)
+    return {histogram_tag("gradients", path): samples[-1] for path, samples in pairs}
 
 
 def _finite(values: np.ndarray) -> np.ndarray:

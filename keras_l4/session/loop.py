@@ -1,4 +1,4 @@
-"""Loop: an optimizer that records in a loop of the user's own."""
+"""LoopInstrumentation: makes the optimizer of a custom training loop record, and undoes it."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from keras_l4.recorder.recorder import Recorder
 
 
 class LoopInstrumentation:
-    """Instruments an optimizer for as long as a loop runs, also within `train_on_batch`.
+    """Instruments one optimizer while a custom loop runs, `train_on_batch` included.
 
     Args:
         model: The model that is trained.
-        optimizer: The one that trains it.
+        optimizer: The optimizer that trains it.
     """
 
     def __init__(self, model: Any, optimizer: Any) -> None:
         self._model, self._optimizer = model, optimizer
         self._undo = contextlib.ExitStack()
 
-    def start(self, optimizer: Any, settings: RecorderConfig) -> None:
-        """From now on `optimizer` records."""
+    def start(self, optimizer: Any, config: RecorderConfig) -> None:
+        """Makes `optimizer` record from the next step on."""
         if self._model.built and not optimizer.built:
             optimizer.build(self._model.trainable_variables)
         if backend.step_state.STATE_IS_FUNCTIONAL and not optimizer.built:
             raise ValueError(
-                f"The optimizer {optimizer.name!r} is not built, and on this backend the record "
-                "travels with its variables. Build it before watch is entered: "
+                f"The optimizer {optimizer.name!r} is not built. On this backend the recorded data "
+                "is part of the optimizer's variables. Build the optimizer before entering watch: "
                 "optimizer.build(model.trainable_variables)."
             )
-        instrument(optimizer, settings)
+        instrument(optimizer, config)
         self._undo.callback(restore, optimizer)
         if self._model.compiled:
+            # `train_on_batch` would use a function that was traced without recording.
             self._undo.callback(setattr, self._model, "train_function", self._model.train_function)
             self._model.train_function = None
         recorder = self.recorder(optimizer)
@@ -46,18 +47,18 @@ class LoopInstrumentation:
             )
 
     def stop(self, optimizer: Any) -> None:
-        """`optimizer` is as it was."""
+        """Restores `optimizer` and the model's train function."""
         recorder = self.recorder(optimizer)
         self._undo.close()
         if recorder is not None:
-            recorder.weights.free()
+            recorder.pre_update_weights.free()
 
     def recorder(self, optimizer: Any) -> Recorder | None:
-        """That of `optimizer`, once it knows its variables."""
+        """Returns the recorder of `optimizer`; None until the optimizer is built."""
         return optimizer.recorder
 
-    def take(self, optimizer_variables: Sequence[Any]) -> None:
-        """Takes the rings from the state that the loop carries, where it does."""
+    def adopt_state(self, optimizer_variables: Sequence[Any]) -> None:
+        """Copies the ring buffers from the optimizer state that a JAX loop carries."""
         recorder = self._optimizer.recorder
         if recorder is not None:
             backend.step_state.adopt_from_optimizer_variables(recorder.rings, optimizer_variables)

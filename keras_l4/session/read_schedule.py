@@ -1,4 +1,4 @@
-"""Pace: when what lies on the device is read."""
+"""ReadSchedule: when the host reads what the device has recorded."""
 
 from __future__ import annotations
 
@@ -8,74 +8,76 @@ from keras_l4 import backend
 from keras_l4.recorder.capacity import RingCapacity
 
 SECONDS_BETWEEN_READS = 5.0
-# Of the steps between two read-outs, one in so many runs while the host reads the others.
-_AHEAD = 16
+# The last 1/16 of the steps between two reads run while the host copies those before them.
+_PREFETCH_DIVISOR = 16
 
 
 class ReadSchedule:
-    """Counts the steps that were not read yet, and the time since others were.
+    """Counts the steps and the seconds since the last read.
 
     Args:
-        every: Steps between two that are looked at closely.
-        steps_per_execution: Steps between two occasions to read.
-        asks_ahead: Whether steps may be asked for a little before they are read, so that the device
-            is busy while the host reads. Reads are closer for that: each step is still read within
-            `flush_every` steps.
+        every: Number of steps between two sampled steps.
+        steps_per_execution: Number of steps between two opportunities to read.
+        prefetches: Whether rows may be requested a few steps before they are read, which keeps
+            the device busy while the host reads. Reads then follow each other more closely, so
+            that each step is still read within `flush_every` steps.
     """
 
-    def __init__(self, every: int, steps_per_execution: int, asks_ahead: bool = True) -> None:
-        self._every, self._at_once, self._asks_ahead = every, steps_per_execution, asks_ahead
-        self._unread = self._unasked = self._unsampled = 0
-        self._read_at = time.monotonic()
+    def __init__(self, every: int, steps_per_execution: int, prefetches: bool = True) -> None:
+        self._every, self._steps_per_execution = every, steps_per_execution
+        self._prefetches = prefetches
+        self._num_unread = self._num_unrequested = self._num_samples_unrequested = 0
+        self._time_of_read = time.monotonic()
 
     def begin_execution(self) -> None:
-        """The next steps begin."""
-        self._unread += self._at_once
-        self._unasked += self._at_once
-        self._unsampled += self._at_once
+        """Counts the steps of the execution that begins."""
+        self._num_unread += self._steps_per_execution
+        self._num_unrequested += self._steps_per_execution
+        self._num_samples_unrequested += self._steps_per_execution
 
-    def is_late(self) -> bool:
-        """Whether it is time to read all steps, however few there are.
+    def is_timed_out(self) -> bool:
+        """Returns True if all steps should be read now, however few there are.
 
-        Several processes have to read at the same step, since what they read may end training,
-        and their clocks do not agree.
+        With several processes it is always False: they must read at the same step, since the
+        result may end training, and their clocks differ.
         """
-        late = time.monotonic() - self._read_at >= SECONDS_BETWEEN_READS
-        return late and not backend.distribution.has_other_processes()
+        is_late = time.monotonic() - self._time_of_read >= SECONDS_BETWEEN_READS
+        return is_late and not backend.distribution.has_other_processes()
 
-    def is_read_due(self, room: RingCapacity) -> bool:
-        """Whether there are enough steps to be read."""
-        return self._unread >= room.flush_every
+    def is_read_due(self, capacity: RingCapacity) -> bool:
+        """Returns True if there are enough steps for a read."""
+        return self._num_unread >= capacity.flush_every
 
-    def is_request_due(self, room: RingCapacity) -> bool:
-        """Whether the steps so far should be asked for, to be read a little later."""
-        ahead = room.flush_every // _AHEAD if self._asks_ahead else 0
-        return 0 < room.flush_every - self._unread <= ahead
+    def is_request_due(self, capacity: RingCapacity) -> bool:
+        """Returns True if the steps so far should be requested now, and read a little later."""
+        num_ahead = capacity.flush_every // _PREFETCH_DIVISOR if self._prefetches else 0
+        return 0 < capacity.flush_every - self._num_unread <= num_ahead
 
-    def are_samples_due(self, room: RingCapacity, num_read: int) -> bool:
-        """Whether the next steps might overwrite samples that were not asked for.
+    def are_samples_due(self, capacity: RingCapacity, num_read: int) -> bool:
+        """Returns True if the next execution might overwrite samples that were not requested.
 
         Args:
-            room: What the rings hold.
-            num_read: Steps that were read so far.
+            capacity: Sizes of the ring buffers.
+            num_read: Number of steps that were read so far.
         """
-        end = num_read + self._unread
-        looks = self._looks(end) - self._looks(end - self._unsampled)
-        return looks + self._looks(self._at_once) > room.samples
+        end = num_read + self._num_unread
+        begin = end - self._num_samples_unrequested
+        num_pending = self._num_sampled(end) - self._num_sampled(begin)
+        return num_pending + self._num_sampled(self._steps_per_execution) > capacity.samples
 
-    def note_sampling(self) -> None:
-        """All samples are asked for."""
-        self._unsampled = 0
+    def mark_samples_requested(self) -> None:
+        """Counts all samples as requested."""
+        self._num_samples_unrequested = 0
 
-    def note_request(self) -> None:
-        """All steps are asked for, and all samples."""
-        self._unasked = self._unsampled = 0
+    def mark_requested(self) -> None:
+        """Counts all steps and all samples as requested."""
+        self._num_unrequested = self._num_samples_unrequested = 0
 
-    def note_read(self) -> None:
-        """What was asked for is read."""
-        self._unread = self._unasked
-        self._read_at = time.monotonic()
+    def mark_read(self) -> None:
+        """Counts all requested steps as read."""
+        self._num_unread = self._num_unrequested
+        self._time_of_read = time.monotonic()
 
-    def _looks(self, num_steps: int) -> int:
-        """How many of the first `num_steps` steps are looked at closely because it is their turn."""
+    def _num_sampled(self, num_steps: int) -> int:
+        """Returns how many of the first `num_steps` steps are regular sampled steps."""
         return -(-num_steps // self._every)

@@ -1,4 +1,4 @@
-"""Calendar: where in the run a call of the optimizer was."""
+"""StepIndex: the step number, epoch, batch and loss of each call of the optimizer."""
 
 from __future__ import annotations
 
@@ -6,36 +6,39 @@ import numpy as np
 
 
 class StepIndex:
-    """Numbers steps, and finds their epoch, batch and loss.
+    """Assigns step numbers to rows, and epochs, batches and losses to optimizer calls.
 
     Args:
-        first_step: Number of the step that the next row is.
-        first_row: Number of that row since the recorder was made.
+        first_step: Step number of row `first_row`.
+        first_row: Number of the next row since the recorder was created.
     """
 
     def __init__(self, first_step: int, first_row: int) -> None:
         self._offset = first_step - first_row
-        self._calls_at_begin: list[int] = []
+        self._first_calls: list[int] = []
         self._epochs: list[int] = []
-        self._loss: dict[tuple[int, int], float] = {}
+        self._losses: dict[tuple[int, int], float] = {}
 
-    def begin_epoch(self, epoch: int, calls: int) -> None:
-        """Epoch `epoch` begins after `calls` calls of the optimizer."""
-        self._calls_at_begin.append(calls)
+    def begin_epoch(self, epoch: int, num_calls: int) -> None:
+        """Assigns all calls after the first `num_calls` to `epoch`."""
+        self._first_calls.append(num_calls)
         self._epochs.append(epoch)
 
-    def note_loss(self, batch: int, loss: float) -> None:
-        """Keras showed this loss after this batch of the epoch that runs."""
-        self._loss[self._epochs[-1], batch] = loss
+    def record_loss(self, batch: int, loss: float) -> None:
+        """Stores the loss that Keras reported for a batch of the current epoch."""
+        self._losses[self._epochs[-1], batch] = loss
 
     def steps(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the step number of each row."""
         return rows.astype(np.int64) + self._offset
 
     def epochs_and_batches(self, calls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        begins = np.array(self._calls_at_begin, dtype=np.int64)
-        which = np.searchsorted(begins, calls, side="right") - 1
-        return np.array(self._epochs, dtype=np.int64)[which], calls - begins[which]
+        """Returns the epoch and the batch of each call."""
+        first_calls = np.array(self._first_calls, dtype=np.int64)
+        indices = np.searchsorted(first_calls, calls, side="right") - 1
+        return np.array(self._epochs, dtype=np.int64)[indices], calls - first_calls[indices]
 
-    def losses(self, epochs: np.ndarray, batches: np.ndarray) -> np.ndarray:
-        places = zip(epochs.tolist(), batches.tolist(), strict=True)
-        return np.array([self._loss.pop(place, np.nan) for place in places])
+    def pop_losses(self, epochs: np.ndarray, batches: np.ndarray) -> np.ndarray:
+        """Returns the loss of each batch and removes it; NaN if Keras reported no loss."""
+        keys = zip(epochs.tolist(), batches.tolist(), strict=True)
+        return np.array([self._losses.pop(key, np.nan) for key in keys])

@@ -1,4 +1,4 @@
-"""Two of the programs on every backend, a few more on one; `make diagnose` takes all of them."""
+"""Two programs on every backend, a few more on one; `make diagnose` runs all of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.diagnosis.program import CASES
 from benchmarks.diagnosis.table import by_code, judge, totals
 from keras_l4.callbacks import TrainingDiagnostics
 
-assert faulty.__name__ != healthy.__name__, "importing them registers the programs"
+assert faulty.__name__ != healthy.__name__, "importing the modules registers the programs"
 
 FEW = ("momentum-that-diverges", "small-batches")
 MORE = (
@@ -21,7 +21,7 @@ MORE = (
     "an-output-at-its-end",
     "a-classifier-that-is-sure",
 )
-# Silent without a `Curvature` callback, which no program has: their cases are in
+# These rules need a `Curvature` callback, which no program has. They are tested in
 # tests/rules/test_curvature_rules.py.
 OF_CURVATURE = {"edge-of-stability", "flat-region", "ill-conditioned", "saddle"}
 
@@ -29,7 +29,7 @@ OF_CURVATURE = {"edge-of-stability", "flat-region", "ill-conditioned", "saddle"}
 @pytest.mark.parametrize(
     "name", [*FEW, *(pytest.param(name, marks=pytest.mark.any_backend) for name in MORE)]
 )
-def test_the_verdict(name: str, tmp_path: Path) -> None:
+def test_verdict_matches_the_label(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     diagnostics = TrainingDiagnostics(tmp_path, verbose=0)
     case.run(diagnostics)
@@ -48,7 +48,7 @@ def test_there_are_enough_programs_of_each_kind() -> None:
     broken = [case for case in CASES.values() if case.codes]
     assert len(broken) >= 40
     assert len(CASES) - len(broken) >= 40
-    own = {code for code, rule in keras_l4.rules.registry().items() if rule.preset == "default"}
+    own = {code for code, rule in keras_l4.rules.registry.items() if rule.preset == "default"}
     for code in own - OF_CURVATURE:
         assert sum(code in case.codes[:1] for case in broken) >= 2, code
         assert any(case.like == code for case in CASES.values()), code
@@ -56,7 +56,7 @@ def test_there_are_enough_programs_of_each_kind() -> None:
 
 
 @pytest.mark.any_backend
-def test_the_table_counts() -> None:
+def test_totals_and_by_code_count_verdicts() -> None:
     from benchmarks.diagnosis.table import Verdict
 
     wrong, fine = CASES["wine-as-it-comes"], CASES["small-batches"]

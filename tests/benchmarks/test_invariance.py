@@ -1,4 +1,4 @@
-"""No verdict depends on the scale of the loss, where training does not."""
+"""Findings are independent of the scale of the loss if training is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import keras_l4
 from benchmarks.diagnosis.program import Case, Program, compiled, digits, moons, stack
 from benchmarks.diagnosis.table import findings, warned
 from keras_l4.callbacks import TrainingDiagnostics
-from keras_l4.records.history import Record, record_of
+from keras_l4.records.history import Record, build_record
 from keras_l4.rules import Finding
 
 pytestmark = pytest.mark.any_backend
@@ -27,7 +27,7 @@ GRADIENTS = ("gradient_norm", "gradient_max_abs")
 
 
 def tower(rate: float = 0.05, batch_size: int = 32, factor: float = 1.0) -> Program:
-    """Its gradient vanishes."""
+    """Returns a program whose gradient vanishes."""
     hidden = [Dense(8, activation="sigmoid") for _ in range(7)]
     model = stack((2,), *hidden, Dense(1, activation="sigmoid"))
     return Program(with_sgd(model, rate, BINARY, factor), *moons(), batch_size=batch_size)
@@ -77,7 +77,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def rescaled(run: Any, factor: float) -> Record:
-    """The recording as it would be of a loss that is so many times as large."""
+    """Returns the record that a loss scaled by `factor` would give."""
     blocks = [
         replace(
             block,
@@ -89,7 +89,7 @@ def rescaled(run: Any, factor: float) -> Record:
         )
         for block in run.blocks
     ]
-    return record_of([*(_note(note, factor) for note in run.notes), *blocks])
+    return build_record([*(_note(note, factor) for note in run.annotations), *blocks])
 
 
 def _note(note: Any, factor: float) -> Any:
@@ -107,11 +107,13 @@ def essence(found: tuple[Finding, ...]) -> list[Any]:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("factor", [1e-4, 1e4])
-def test_a_recording_times_a_factor(name: str, factor: float, runs: dict[str, Any]) -> None:
+def test_findings_are_independent_of_the_scale_of_the_recording(
+    name: str, factor: float, runs: dict[str, Any]
+) -> None:
     assert essence(findings(rescaled(runs[name], factor))) == essence(findings(runs[name].record))
 
 
-def test_the_programs_differ(runs: dict[str, Any]) -> None:
+def test_programs_have_different_findings(runs: dict[str, Any]) -> None:
     codes = {name: warned(run.record) for name, run in runs.items()}
     assert "vanishing-gradient" in codes["tower"]
     assert codes["slow"] == ("learning-rate-too-low",)
@@ -120,7 +122,7 @@ def test_the_programs_differ(runs: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("factor", [1e-4, 1e4])
-def test_trained_again_with_a_scaled_loss_and_rate(
+def test_warnings_are_independent_of_the_scale_of_the_loss(
     name: str, factor: float, runs: dict[str, Any], tmp_path: Path
 ) -> None:
     again = run_of(lambda: PROGRAMS[name](factor=factor), tmp_path)
@@ -128,17 +130,19 @@ def test_trained_again_with_a_scaled_loss_and_rate(
 
 
 @pytest.mark.parametrize("factor", [1e-4, 1e4])
-def test_trained_again_by_adam_with_a_scaled_epsilon(factor: float, tmp_path: Path) -> None:
+def test_adam_with_a_scaled_loss_gets_no_warning(factor: float, tmp_path: Path) -> None:
     assert warned(run_of(lambda: with_adam(factor), tmp_path).record) == ()
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_trained_again_with_half_the_batch(name: str, runs: dict[str, Any], tmp_path: Path) -> None:
+def test_warnings_are_independent_of_the_batch_size(
+    name: str, runs: dict[str, Any], tmp_path: Path
+) -> None:
     again = run_of(lambda: PROGRAMS[name](batch_size=16), tmp_path)
     assert set(warned(again.record)) == set(warned(runs[name].record))
 
 
-def test_the_factor_is_seen_at_all(runs: dict[str, Any]) -> None:
+def test_rescaling_changes_the_recording(runs: dict[str, Any]) -> None:
     before, after = runs["fine"].record, rescaled(runs["fine"], 1e4)
     ratio = after.block.values["gradient_norm"] / before.block.values["gradient_norm"]
     np.testing.assert_allclose(ratio, 1e4, rtol=1e-3)

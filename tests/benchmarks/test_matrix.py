@@ -1,7 +1,7 @@
-"""A part of the matrix that covers every pair of mode, optimizer and backend; `make matrix` is all.
+"""The cells of the matrix that belong to the tests; `make matrix` runs all of them.
 
-Weights are compared bit for bit with a run without us, the record with the backend's own
-differentiation at the weights of that run.
+Over the backends, the tests cover every pair of mode and optimizer. Trained weights are compared bit for
+bit with a run without keras_l4, and the record with the gradients of the backend's autodiff.
 """
 
 from __future__ import annotations
@@ -18,31 +18,30 @@ from benchmarks.matrix.modes import MODES
 BACKEND = keras.backend.backend()
 README = Path(__file__).parents[2] / "README.md"
 
-
 CELLS = [(name, optimizer) for name in MODES for optimizer in part_of(name, BACKEND)]
 
 
 @pytest.mark.parametrize(("mode", "optimizer"), CELLS)
-def test_only_watched_and_rightly_recorded(mode: str, optimizer: str) -> None:
-    written = results.load()["cells"].get(BACKEND, {}).get(mode, {})
-    assert outcome(mode, optimizer) == written.get(optimizer, "ok")
+def test_training_is_unchanged_and_the_record_is_correct(mode: str, optimizer: str) -> None:
+    stored = results.load()["cells"].get(BACKEND, {}).get(mode, {})
+    assert outcome(mode, optimizer) == stored.get(optimizer, "ok")
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_parts_are_the_whole(mode: str) -> None:
-    able = [backend for backend in results.BACKENDS if backend not in MODES[mode].slow_on]
-    parts = [name for backend in able for name in part_of(mode, backend)]
-    assert sorted(parts) == sorted(optimizers_of(mode, able[0]))
+def test_cells_of_all_backends_cover_the_full_matrix(mode: str) -> None:
+    backends = [backend for backend in results.BACKENDS if backend not in MODES[mode].slow_on]
+    tested = [name for backend in backends for name in part_of(mode, backend)]
+    assert sorted(tested) == sorted(optimizers_of(mode, backends[0]))
 
 
-def test_the_whole_matrix_was_run() -> None:
-    committed = results.load()["cells"][BACKEND]
-    asked = {mode: optimizers_of(mode, BACKEND) for mode in MODES}
-    assert {mode: list(row) for mode, row in committed.items()} == asked
-    outcomes = [outcome for row in committed.values() for outcome in row.values()]
-    assert not [outcome for outcome in outcomes if outcome.startswith("WRONG")]
+def test_stored_results_cover_the_full_matrix() -> None:
+    stored = results.load()["cells"][BACKEND]
+    expected = {mode: optimizers_of(mode, BACKEND) for mode in MODES}
+    assert {mode: list(outcomes) for mode, outcomes in stored.items()} == expected
+    all_outcomes = [outcome for outcomes in stored.values() for outcome in outcomes.values()]
+    assert not [outcome for outcome in all_outcomes if outcome.startswith("WRONG")]
 
 
 @pytest.mark.any_backend
-def test_the_readme_shows_what_it_gave() -> None:
+def test_readme_shows_the_stored_results() -> None:
     assert results.table(results.load()) in README.read_text(encoding="utf-8")

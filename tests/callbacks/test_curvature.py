@@ -12,11 +12,11 @@ import keras_l4
 from keras_l4.callbacks import Curvature, TrainingDiagnostics
 from keras_l4.callbacks.budget import Budget
 from keras_l4.callbacks.curvature_scheduler import CurvatureScheduler
-from keras_l4.curvature import Effort, spectrum, surface
+from keras_l4.curvature import CurvatureConfig, spectrum, surface
 from keras_l4.records.annotations import CurvatureMeasurement, SurfaceSlice
 from tests.training import STEPS, build, rows, same, state, train
 
-LITTLE = Effort(max_steps=8, num_probes=2, num_steps=2)
+CHEAP = CurvatureConfig(max_steps=8, num_probes=2, num_steps=2)
 
 
 def noisy() -> list[Any]:
@@ -24,21 +24,21 @@ def noisy() -> list[Any]:
     return [hidden, layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(1)]
 
 
-def test_weights_are_those_of_a_run_without_it() -> None:
-    stock = build("adam", noisy(), run_eagerly=False)
+def test_weights_are_those_of_a_run_without_the_callback() -> None:
+    stock = build("adam", noisy())
     train(stock, epochs=2)
-    watched = build("adam", noisy(), run_eagerly=False)
+    watched = build("adam", noisy())
     curvature = Curvature(None, *rows(), every=2, surface="random", verbose=0)
     train(watched, curvature, epochs=2)
 
-    assert [note.step for note in curvature.measurements] == [2, 4]
+    assert [measurement.step for measurement in curvature.measurements] == [2, 4]
     assert same(state(watched), state(stock))
     assert curvature.surface is not None
 
 
-def test_it_measures_the_model_as_it_is_then(tmp_path: Path) -> None:
-    model = build("adam", run_eagerly=False)
-    curvature = Curvature(tmp_path, *rows(), effort=LITTLE, verbose=0)
+def test_measurements_are_of_the_weights_at_the_end_of_each_epoch(tmp_path: Path) -> None:
+    model = build("adam")
+    curvature = Curvature(tmp_path, *rows(), config=CHEAP, verbose=0)
     train(model, curvature, TrainingDiagnostics(tmp_path, verbose=0), epochs=2)
     now = spectrum(model, *rows())
     first, last = curvature.measurements
@@ -48,15 +48,17 @@ def test_it_measures_the_model_as_it_is_then(tmp_path: Path) -> None:
     assert first.largest != pytest.approx(last.largest, rel=1e-4)
     assert last.threshold == pytest.approx(38 / 0.001, rel=1e-4)
     read = [
-        note for note in keras_l4.load(tmp_path).notes if isinstance(note, CurvatureMeasurement)
+        measurement
+        for measurement in keras_l4.load(tmp_path).annotations
+        if isinstance(measurement, CurvatureMeasurement)
     ]
     assert repr(read) == repr(list(curvature.measurements))
 
 
-def test_a_step_in_the_middle_is_seen_as_it_is_then() -> None:
-    curvature = Curvature(None, *rows(), every=1, effort=LITTLE, verbose=0)
-    train(build("sgd", run_eagerly=False), curvature)
-    short = build("sgd", run_eagerly=False)
+def test_a_measurement_between_steps_is_of_the_weights_at_that_step() -> None:
+    curvature = Curvature(None, *rows(), every=1, config=CHEAP, verbose=0)
+    train(build("sgd"), curvature)
+    short = build("sgd")
     x, y = rows()
     short.fit(x[:8], y[:8], batch_size=8, shuffle=False, verbose=0)
 
@@ -65,60 +67,62 @@ def test_a_step_in_the_middle_is_seen_as_it_is_then() -> None:
 
 
 @pytest.mark.any_backend
-def test_the_cost_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    train(build("sgd", run_eagerly=False), Curvature(None, *rows(), effort=LITTLE), epochs=2)
-    told = capsys.readouterr().out
-    # 11 weights: 11 products at most for the spectrum, twice 8 for the rest.
-    assert told.count("takes up to 27 Hessian-vector products of") == 1
-    assert "budget" not in told
+def test_the_cost_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    train(build("sgd"), Curvature(None, *rows(), config=CHEAP), epochs=2)
+    printed = capsys.readouterr().out
+    # 11 weights: at most 11 products for the spectrum, and twice 8 for the rest.
+    assert printed.count("takes up to 27 Hessian-vector products of") == 1
+    assert "budget" not in printed
 
 
 @pytest.mark.any_backend
-def test_what_helps_against_a_high_cost_is_told(
+def test_a_high_cost_is_printed_with_advice(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keras_l4.callbacks.curvature_scheduler._LONG", 0.0)
-    train(build("sgd"), Curvature(None, *rows(), effort=LITTLE))
-    assert "budget=0.05 rarer" in capsys.readouterr().out
-    train(build("sgd"), Curvature(None, *rows(), effort=LITTLE, budget=1.0))
+    monkeypatch.setattr("keras_l4.callbacks.curvature_scheduler._LONG_SECONDS", 0.0)
+    train(build("sgd"), Curvature(None, *rows(), config=CHEAP))
+    assert "budget=0.05 to make it rarer" in capsys.readouterr().out
+    train(build("sgd"), Curvature(None, *rows(), config=CHEAP, budget=1.0))
     assert "rarer" not in capsys.readouterr().out
 
 
 @pytest.mark.any_backend
-def test_what_the_budget_does_not_allow_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_measurement_that_exceeds_the_budget_is_not_taken(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     curvature = Curvature(None, *rows(), budget=1e-9)
-    train(build("sgd", run_eagerly=False), curvature)
+    train(build("sgd"), curvature)
     assert curvature.measurements == ()
     assert capsys.readouterr().out.count("the curvature was never measured") == 1
 
 
 @pytest.mark.any_backend
-def test_a_measurement_that_costs_too_much_waits(
+def test_a_measurement_that_exceeds_the_budget_is_announced_as_waiting(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(CurvatureScheduler, "_trial_cost", lambda self: 0.0)
-    monkeypatch.setattr(CurvatureScheduler, "_estimate", lambda self: 1e9)
+    monkeypatch.setattr(CurvatureScheduler, "_trial_seconds", lambda self: 0.0)
+    monkeypatch.setattr(CurvatureScheduler, "_estimate_seconds", lambda self: 1e9)
     curvature = Curvature(None, *rows(), budget=0.5)
-    train(build("sgd", run_eagerly=False), curvature, epochs=2)
+    train(build("sgd"), curvature, epochs=2)
     assert curvature.measurements == ()
     assert capsys.readouterr().out.count("the measurement waits") == 1
 
 
 @pytest.mark.any_backend
-def test_a_budget_is_a_share_of_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_is_a_fraction_of_the_training_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     budget = Budget(0.1)
     now[0] += 10
-    assert budget.affords(1.0)
-    assert not budget.affords(1.1)
-    with budget.spending():
+    assert budget.can_afford(1.0)
+    assert not budget.can_afford(1.1)
+    with budget.spend():
         now[0] += 1
-    assert (budget.spent, budget.trained) == (1, 10)
-    assert not budget.affords(0.1)
+    assert (budget.spent_seconds, budget.training_seconds) == (1, 10)
+    assert not budget.can_afford(0.1)
     now[0] += 10
-    assert budget.affords(1.0)
-    assert Budget(None).affords(1e9)
+    assert budget.can_afford(1.0)
+    assert Budget(None).can_afford(1e9)
 
 
 @pytest.mark.any_backend
@@ -138,49 +142,53 @@ def test_a_measurement_that_fails_does_not_stop_training() -> None:
 
 @pytest.mark.any_backend
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("arguments", "message"),
     [
         ({"every": 0}, "every=0: expected an integer"),
-        ({"budget": -1}, "budget=-1: expected a share"),
-        ({"budget": 5}, "budget=5: expected a share of the training time, above 0 and up to 1"),
+        ({"budget": -1}, "budget=-1: expected a fraction"),
+        ({"budget": 5}, "budget=5: expected a fraction of the training time, above 0 and up to 1"),
         ({"budget": "1%"}, "budget='1%': expected a number"),
-        ({"effort": "high"}, "effort='high': expected a keras_l4.curvature.Effort"),
+        ({"config": "high"}, "config='high': expected a keras_l4.curvature.CurvatureConfig"),
         ({"surface": "up"}, 'surface=\'up\': expected "random", "hessian", "pca"'),
     ],
 )
-def test_a_wrong_argument_is_an_error(wrong: dict[str, Any], message: str) -> None:
+def test_an_invalid_argument_is_an_error(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
-        Curvature(None, np.ones((2, 3)), **wrong)
+        Curvature(None, np.ones((2, 3)), **arguments)
 
 
-def test_training_ends_with_a_slice(tmp_path: Path) -> None:
-    model = build("sgd", run_eagerly=False)
-    curvature = Curvature(tmp_path, *rows(), effort=LITTLE, surface="random", verbose=0)
+def test_training_ends_with_a_slice_of_the_loss_surface(tmp_path: Path) -> None:
+    model = build("sgd")
+    curvature = Curvature(tmp_path, *rows(), config=CHEAP, surface="random", verbose=0)
     train(model, TrainingDiagnostics(tmp_path, verbose=0), curvature, epochs=2)
-    cut, note = surface(model, *rows()), curvature.surface
+    expected, annotation = surface(model, *rows()), curvature.surface
 
-    assert note is not None
-    assert (note.step, note.epoch, note.path_steps) == (2 * STEPS, 2, (0, STEPS, 2 * STEPS))
-    assert np.allclose(note.loss, cut.loss, rtol=1e-5)
-    assert np.allclose(note.path[-1], 0)
-    assert note.path_loss[-1] == pytest.approx(cut.loss[10, 10], rel=1e-5)
-    assert note.path_loss[0] > note.path_loss[1] > note.path_loss[2]
-    read = [item for item in keras_l4.load(tmp_path).notes if isinstance(item, SurfaceSlice)]
-    assert read == [note]
+    assert annotation is not None
+    assert (annotation.step, annotation.epoch, annotation.path_steps) == (
+        2 * STEPS,
+        2,
+        (0, STEPS, 2 * STEPS),
+    )
+    assert np.allclose(annotation.loss, expected.loss, rtol=1e-5)
+    assert np.allclose(annotation.path[-1], 0)
+    assert annotation.path_loss[-1] == pytest.approx(expected.loss[10, 10], rel=1e-5)
+    assert annotation.path_loss[0] > annotation.path_loss[1] > annotation.path_loss[2]
+    read = [item for item in keras_l4.load(tmp_path).annotations if isinstance(item, SurfaceSlice)]
+    assert read == [annotation]
     with np.load(tmp_path / "diagnostics" / f"surface-{2 * STEPS}.npz") as file:
-        assert file.keys() == vars(note).keys()
-        assert all(np.array_equal(file[name], value) for name, value in vars(note).items())
+        assert file.keys() == vars(annotation).keys()
+        assert all(np.array_equal(file[name], value) for name, value in vars(annotation).items())
 
 
 class Restored(keras.callbacks.Callback):
-    """As `EarlyStopping(restore_best_weights=True)`: the last weights are not those of training."""
+    """Changes the final weights, as `EarlyStopping(restore_best_weights=True)` does."""
 
     def on_train_end(self, logs: Any = None) -> None:
         self.model.set_weights([weight + 1 for weight in self.model.get_weights()])
 
 
-def test_a_slice_is_around_the_weights_that_are_left() -> None:
-    model = build("sgd", run_eagerly=False)
+def test_a_slice_is_around_the_final_weights() -> None:
+    model = build("sgd")
     curvature = Curvature(None, *rows(), every=99, surface="pca", verbose=0)
     train(model, Restored(), curvature, epochs=2)
     assert curvature.surface is not None
@@ -190,23 +198,23 @@ def test_a_slice_is_around_the_weights_that_are_left() -> None:
 
 
 @pytest.mark.any_backend
-def test_what_the_budget_does_not_allow_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CurvatureScheduler, "_trial_cost", lambda self: 0.0)
+def test_a_slice_that_exceeds_the_budget_is_not_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CurvatureScheduler, "_trial_seconds", lambda self: 0.0)
     curvature = Curvature(None, *rows(), every=99, budget=1e-9, surface="random", verbose=0)
-    train(build("sgd", run_eagerly=False), curvature)
+    train(build("sgd"), curvature)
     assert curvature.surface is None
 
 
 @pytest.mark.any_backend
-def test_a_slice_that_fails_is_told() -> None:
+def test_a_slice_that_fails_is_reported() -> None:
     curvature = Curvature(None, *rows(), every=99, surface="pca", verbose=0)
-    with pytest.warns(RuntimeWarning, match="(?s)cutting .* failed.* three points"):
-        train(build("sgd", run_eagerly=False), curvature)
+    with pytest.warns(RuntimeWarning, match="(?s)slicing .* failed.* three points"):
+        train(build("sgd"), curvature)
     assert curvature.surface is None
 
 
-def test_there_is_no_slice_around_nan(capsys: pytest.CaptureFixture[str]) -> None:
+def test_there_is_no_slice_around_nan_weights(capsys: pytest.CaptureFixture[str]) -> None:
     curvature = Curvature(None, *rows(), every=99, surface="random")
-    train(build("sgd", run_eagerly=False), curvature, nan_at=0)
+    train(build("sgd"), curvature, nan_at=0)
     assert "the weights are not finite" in capsys.readouterr().out
     assert curvature.surface is None

@@ -1,4 +1,4 @@
-"""What the progress bar, `History` and other callbacks get, and what is printed."""
+"""The `logs` for the progress bar, `History` and other callbacks, and the printed messages."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_gradient_norm_is_over_finite_steps_only(tmp_path: Path) -> None:
         (TrainingDiagnostics, {"gradient_norm", "num_nonfinite"}),
     ],
 )
-def test_each_callback_brings_its_own(callback: Any, keys: set[str]) -> None:
+def test_each_callback_adds_its_own_logs(callback: Any, keys: set[str]) -> None:
     assert set(train(build(), callback()).history) == {"loss", *keys}
 
 
-def test_callbacks_listed_later_see_them(tmp_path: Path) -> None:
+def test_callbacks_listed_later_see_the_logs(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
-    # Stops after the second epoch, where zero was no improvement on zero.
+    # Stops after the second epoch: zero is no improvement on zero.
     stopping = keras.callbacks.EarlyStopping("num_nonfinite", mode="min", patience=1)
     train(build(), norms(), keras.callbacks.CSVLogger(log), stopping, epochs=5)
 
@@ -61,23 +61,23 @@ def test_callbacks_listed_later_see_them(tmp_path: Path) -> None:
     assert float(lines[0]["num_nonfinite"]) == 0
 
 
-def test_they_do_not_replace_what_keras_logs() -> None:
-    with_ours = train(build(metrics=["mae"]), norms(), validation_split=0.5).history
+def test_the_logs_of_keras_are_unchanged() -> None:
+    recorded = train(build(metrics=["mae"]), norms(), validation_split=0.5).history
     stock = train(build(metrics=["mae"]), validation_split=0.5).history
 
-    assert {k: with_ours[k] for k in stock} == stock
+    assert {k: recorded[k] for k in stock} == stock
 
 
-@pytest.mark.parametrize("action", ["warn", "stop"])
-def test_verbose_0_is_silent(action: Any, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("on_nonfinite", ["warn", "stop"])
+def test_verbose_0_prints_nothing(on_nonfinite: Any, capfd: pytest.CaptureFixture[str]) -> None:
     build()
     capfd.readouterr()
-    train(build(), TrainingDiagnostics(action=action, verbose=0), nan_at=1)
+    train(build(), TrainingDiagnostics(on_nonfinite=on_nonfinite, verbose=0), nan_at=1)
 
     assert "keras_l4" not in "".join(capfd.readouterr())
 
 
-def test_verbose_1_says_where_the_nan_was(capfd: pytest.CaptureFixture[str]) -> None:
+def test_verbose_1_prints_where_the_nan_was(capfd: pytest.CaptureFixture[str]) -> None:
     train(build(), NonFiniteMonitor(), nan_at=1)
 
     (line,) = [x for x in capfd.readouterr().out.splitlines() if "keras_l4" in x]

@@ -1,4 +1,4 @@
-"""NonFiniteMonitor: which step, which variable, how many; and what is done about it."""
+"""NonFiniteMonitor: step, variable and number of NaN and Inf, and the reaction to them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from keras_l4.callbacks import NonFiniteMonitor
 from tests.training import STEPS, build, train
 
 
-def test_the_silent_nan() -> None:
-    """One NaN kills a layer, the loss stays finite, and nobody else notices."""
+def test_a_nan_is_found_although_the_loss_stays_finite() -> None:
+    """One NaN destroys a layer; `TerminateOnNaN` does not notice, since the loss stays finite."""
 
     def relu(x: Any) -> Any:
-        """As TensorFlow's on some CPUs: NaN is not above 0."""
+        """Returns 0 for NaN, as TensorFlow does on some CPUs."""
         return keras.ops.where(x > 0, x, 0.0)
 
     dense = keras.layers.Dense
     layers = [dense(4, activation=relu, name="hidden"), dense(1, name="out")]
-    model = build("adam", layers, run_eagerly=False, jit_compile=False)
+    model = build("adam", layers, jit_compile=False)
     monitor = NonFiniteMonitor(verbose=0)
     losses: list[float] = []
     watch = keras.callbacks.LambdaCallback(
@@ -30,12 +30,12 @@ def test_the_silent_nan() -> None:
     )
     history = train(model, keras.callbacks.TerminateOnNaN(), watch, monitor, nan_at=1, epochs=2)
 
-    # Silent: training goes on to its end with a finite loss.
+    # Training continues to its end with a finite loss.
     assert len(losses) == 2 * STEPS
     assert all(map(math.isfinite, losses))
     assert np.isnan(model.get_layer("hidden").get_weights()[0][0]).all()
     assert history.history["num_nonfinite"][0] >= 1
-    # Named: at its step, in the one row of the one kernel that it reached.
+    # The event names the step, and the only row of the only kernel that the NaN reached.
     first = monitor.events[0]
     assert (first.step, first.epoch, first.batch) == (2, 0, 1)
     assert first.variable == "sequential/hidden/kernel"
@@ -54,9 +54,9 @@ def test_events_name_every_variable_in_forward_order() -> None:
     assert [e.num_nan for e in monitor.events[:4]] == [6, 2, 2, 1]
 
 
-def test_an_inf_is_told_from_a_nan() -> None:
+def test_inf_and_nan_are_distinguished() -> None:
     monitor = NonFiniteMonitor(verbose=0)
-    # 1e41 is more than float32 holds: the bias gets a sum of Inf, the kernel Inf - Inf.
+    # 1e41 exceeds float32: the gradient of the bias is a sum of Inf, that of the kernel Inf - Inf.
     scale = keras.layers.Lambda(lambda x: x * 1e38 * 1e3, output_shape=(1,))
     layers = [keras.layers.Dense(1, kernel_initializer="zeros"), scale]
     train(build(keras.optimizers.SGD(0.0), layers, loss=lambda y, x: x), monitor)
@@ -65,9 +65,9 @@ def test_an_inf_is_told_from_a_nan() -> None:
     assert kinds == {"sequential/dense/kernel": "nan", "sequential/dense/bias": "inf"}
 
 
-def texts(action: Any, capsys: pytest.CaptureFixture[str]) -> tuple[str, Any]:
+def message_and_outcome(on_nonfinite: Any, capsys: pytest.CaptureFixture[str]) -> tuple[str, Any]:
     model = build()
-    monitor = NonFiniteMonitor(action=action, flush_every=1)
+    monitor = NonFiniteMonitor(on_nonfinite=on_nonfinite, flush_every=1)
     capsys.readouterr()
     try:
         history = train(model, monitor, nan_at=1, epochs=3)
@@ -80,37 +80,40 @@ def texts(action: Any, capsys: pytest.CaptureFixture[str]) -> tuple[str, Any]:
 WHERE = "step 2 (epoch 0, batch 1): 6 NaN among the 6 gradients of sequential/dense/kernel"
 
 
-def test_warn_says_it_once_and_trains_on(capsys: pytest.CaptureFixture[str]) -> None:
-    line, history = texts("warn", capsys)
+def test_warn_prints_once_and_training_continues(capsys: pytest.CaptureFixture[str]) -> None:
+    line, history = message_and_outcome("warn", capsys)
 
     assert line == f"{WHERE}, and 3 more variables."
     assert len(history.history["loss"]) == 3
 
 
-@pytest.mark.parametrize("action", ["stop", "raise"])
-def test_stop_and_raise_say_that_weights_are_not_protected(
-    action: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("on_nonfinite", ["stop", "raise"])
+def test_stop_and_raise_report_that_weights_are_not_protected(
+    on_nonfinite: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line, outcome = texts(action, capsys)
+    line, outcome = message_and_outcome(on_nonfinite, capsys)
 
-    assert line.startswith(f'{WHERE}, and 3 more variables. action="{action}" takes effect now')
-    assert line.endswith("after step 2: the weights since step 2 are not protected.")
-    if action == "stop":
+    assert line == (
+        f"{WHERE}, and 3 more variables. Training ends after step 2 "
+        f'(on_nonfinite="{on_nonfinite}"). The weights contain the updates since step 2: without a '
+        "FlightRecorder they are not protected."
+    )
+    if on_nonfinite == "stop":
         assert len(outcome.history["loss"]) == 1
     else:
         assert outcome.events[0].step == 2
 
 
-def test_a_new_spell_of_nans_is_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nans_after_finite_steps_are_reported_again(capsys: pytest.CaptureFixture[str]) -> None:
     model = build(keras.optimizers.SGD(0.01))
     start = model.get_weights()
-    mend = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: model.set_weights(start))
-    # In each epoch batches 0 and 1 are healthy again.
-    train(model, NonFiniteMonitor(), mend, nan_at=2, epochs=2)
+    restore = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: model.set_weights(start))
+    # The batches 0 and 1 of each epoch are finite.
+    train(model, NonFiniteMonitor(), restore, nan_at=2, epochs=2)
 
-    told = [x for x in capsys.readouterr().out.splitlines() if "keras_l4" in x]
-    assert ["step 3" in told[0], "step 6" in told[1]] == [True, True]
-    assert len(told) == 2
+    lines = [x for x in capsys.readouterr().out.splitlines() if "keras_l4" in x]
+    assert ["step 3" in lines[0], "step 6" in lines[1]] == [True, True]
+    assert len(lines) == 2
 
 
 def test_a_healthy_run_has_no_events() -> None:

@@ -1,7 +1,10 @@
-"""However `fit` ends: the optimizer is the stock one at once, and nothing recorded is lost."""
+"""However `fit` ends, the optimizer is restored at once, and the recorded steps are kept."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,26 +21,26 @@ STOCK = type(keras.optimizers.Adam())
 
 
 class Fault(Exception):
-    """What somebody else's code raises."""
+    """An error in user code."""
 
 
 class FailsIn(keras.callbacks.Callback):
-    """Raises in one hook, the second time where there is one."""
+    """Raises in one method: in the second call of a batch method, in the first of another one."""
 
     def __init__(self, hook: str, error: type[BaseException] = Fault) -> None:
         super().__init__()
         self.calls = 0
-        self.wanted = 2 if "batch" in hook else 1
+        self.failing_call = 2 if "batch" in hook else 1
         self.error = error
         setattr(self, hook, self._count)
 
     def _count(self, *_: Any, **__: Any) -> None:
         self.calls += 1
-        if self.calls == self.wanted:
+        if self.calls == self.failing_call:
             raise self.error("planted")
 
 
-# The hook, and the steps that were done when it raises.
+# The method, and the number of steps before it raises.
 HOOKS = {
     "on_train_begin": 0,
     "on_epoch_begin": 0,
@@ -65,7 +68,7 @@ def assert_restored(model: Any, cls: type = STOCK) -> None:
 
 
 def assert_trains_on(model: Any, log_dir: Path) -> None:
-    """A fresh callback on the same model records all of the next fit, and nothing else does."""
+    """A new callback on the same model records every step of the next fit, once."""
     before = num_recorded(log_dir)
     train(model, norms(log_dir))
     assert num_recorded(log_dir) == before + STEPS
@@ -73,7 +76,7 @@ def assert_trains_on(model: Any, log_dir: Path) -> None:
 
 
 def raise_in_fit(model: Any, error: type[BaseException], *callbacks: Any, **arguments: Any) -> Any:
-    """Restored inside of the except block, that is before anybody cleans up."""
+    """Checks the restoration inside the except block, while the traceback still exists."""
     try:
         train(model, *callbacks, **arguments)
     except error as raised:
@@ -83,7 +86,7 @@ def raise_in_fit(model: Any, error: type[BaseException], *callbacks: Any, **argu
 
 
 @pytest.mark.parametrize("cls", [keras.optimizers.Adam, keras_l4.optimizers.Adam])
-def test_after_a_normal_end(cls: Any, tmp_path: Path) -> None:
+def test_the_optimizer_is_restored_after_a_normal_end(cls: Any, tmp_path: Path) -> None:
     model = build(cls())
     train(model, norms(tmp_path))
 
@@ -99,7 +102,9 @@ BEFORE_OURS = ["on_train_begin", "on_train_batch_end", "on_train_end"]
     ("hook", "ours_first"),
     [*((hook, True) for hook in HOOKS), *((hook, False) for hook in BEFORE_OURS)],
 )
-def test_another_callback_raises(hook: str, ours_first: bool, tmp_path: Path) -> None:
+def test_the_optimizer_is_restored_if_another_callback_raises(
+    hook: str, ours_first: bool, tmp_path: Path
+) -> None:
     model = build()
     callbacks = [norms(tmp_path, flush_every=100), FailsIn(hook)]
     raise_in_fit(model, Fault, *(callbacks if ours_first else callbacks[::-1]))
@@ -108,7 +113,7 @@ def test_another_callback_raises(hook: str, ours_first: bool, tmp_path: Path) ->
     assert_trains_on(model, tmp_path)
 
 
-def test_a_keyboard_interrupt(tmp_path: Path) -> None:
+def test_the_optimizer_is_restored_after_a_keyboard_interrupt(tmp_path: Path) -> None:
     model = build()
     interrupt = FailsIn("on_train_batch_end", KeyboardInterrupt)
     raise_in_fit(model, KeyboardInterrupt, norms(tmp_path), interrupt)
@@ -117,7 +122,7 @@ def test_a_keyboard_interrupt(tmp_path: Path) -> None:
     assert_trains_on(model, tmp_path)
 
 
-def test_the_data_raises(tmp_path: Path) -> None:
+def test_the_optimizer_is_restored_if_the_data_raises(tmp_path: Path) -> None:
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         x, y = rows()
         yield x[:BATCH], y[:BATCH]
@@ -125,7 +130,7 @@ def test_the_data_raises(tmp_path: Path) -> None:
         raise Fault("planted")
 
     model = build()
-    # TensorFlow wraps what a generator raises.
+    # TensorFlow wraps the error of a generator.
     with pytest.raises(Exception, match="planted"):
         model.fit(batches(), verbose=0, callbacks=[norms(tmp_path)])
 
@@ -135,7 +140,7 @@ def test_the_data_raises(tmp_path: Path) -> None:
 
 
 class Fragile(keras.layers.Layer):
-    """Raises while it is trained, until it is mended."""
+    """Raises in training while it is broken."""
 
     broken = False
 
@@ -146,25 +151,27 @@ class Fragile(keras.layers.Layer):
 
 
 @pytest.mark.parametrize("run_eagerly", {False, keras.backend.backend() == "tensorflow"})
-def test_the_train_step_raises(run_eagerly: bool, tmp_path: Path) -> None:
+def test_the_optimizer_is_restored_if_the_train_step_raises(
+    run_eagerly: bool, tmp_path: Path
+) -> None:
     fragile = Fragile()
     model = build(layers=[keras.layers.Dense(2), fragile, keras.layers.Dense(1)])
     model.run_eagerly = run_eagerly
-    # TensorFlow builds the optimizer in the first step, once and for all.
+    # TensorFlow builds the optimizer in the first step.
     train(model)
     fragile.broken = True
     raise_in_fit(model, Fault, norms(tmp_path))
 
-    # On JAX stock Keras, too, has lost the weights now.
+    # On JAX, Keras without a callback has lost the weights now, too.
     if keras.backend.backend() != "jax":
         fragile.broken = False
         assert_trains_on(model, tmp_path)
 
 
-def test_our_own_floating_point_error(tmp_path: Path) -> None:
+def test_the_optimizer_is_restored_after_our_floating_point_error(tmp_path: Path) -> None:
     model = build()
     start = model.get_weights()
-    monitor = NonFiniteMonitor(tmp_path, action="raise", flush_every=1)
+    monitor = NonFiniteMonitor(tmp_path, on_nonfinite="raise", flush_every=1)
     raise_in_fit(model, FloatingPointError, monitor, nan_at=0, epochs=2)
 
     assert 1 <= num_recorded(tmp_path) < 2 * STEPS
@@ -172,16 +179,16 @@ def test_our_own_floating_point_error(tmp_path: Path) -> None:
     assert_trains_on(model, tmp_path)
 
 
-def test_what_was_raised_first_is_what_the_user_sees(tmp_path: Path) -> None:
-    # The NaN is found only in the last read-out, when the fault is on its way already.
-    monitor = NonFiniteMonitor(tmp_path, action="raise", flush_every=100)
+def test_the_user_sees_the_error_that_was_raised_first(tmp_path: Path) -> None:
+    # The NaN is found only in the last read, after the fault was raised.
+    monitor = NonFiniteMonitor(tmp_path, on_nonfinite="raise", flush_every=100)
     fault = FailsIn("on_train_batch_end")
     raised = raise_in_fit(build(), Fault, monitor, fault, nan_at=0)
 
     assert any("step 1 (epoch 0, batch 0): " in note for note in raised.__notes__)
 
 
-def test_the_callback_that_raised_can_be_used_again(tmp_path: Path) -> None:
+def test_a_callback_can_be_used_again_after_an_error(tmp_path: Path) -> None:
     model = build()
     ours = norms(tmp_path)
     raise_in_fit(model, Fault, ours, FailsIn("on_train_batch_end"))
@@ -190,7 +197,7 @@ def test_the_callback_that_raised_can_be_used_again(tmp_path: Path) -> None:
     assert num_recorded(tmp_path) == 2 + STEPS
 
 
-def test_a_fit_that_never_began_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_fit_that_fails_before_training_does_not_affect_the_next(tmp_path: Path) -> None:
     model = build()
     forgotten = norms(tmp_path / "forgotten")
     raise_in_fit(model, Fault, FailsIn("set_model"), forgotten)
@@ -198,3 +205,46 @@ def test_a_fit_that_never_began_leaves_nothing_behind(tmp_path: Path) -> None:
     train(model, norms(tmp_path / "next"))
 
     assert num_recorded(tmp_path / "next") == STEPS
+
+
+# `model.fit` is looked up before the callback is created, which wraps `Model.fit`. Keras removes its
+# frames, and with them its list of callbacks, from the traceback of an Exception, but not from that
+# of a KeyboardInterrupt: then the optimizer is restored when the traceback is freed.
+FIRST_USE = """
+import sys
+import keras
+import keras_l4
+from tests.training import build, rows
+
+class Fails(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if error:
+            raise error("planted")
+
+error = {"none": None, "error": ValueError, "interrupt": KeyboardInterrupt}[sys.argv[1]]
+model, fit, (x, y) = build(), keras.Model.fit, rows()
+stock = type(model.optimizer)
+try:
+    model.fit(
+        x, y, verbose=0,
+        callbacks=[keras_l4.callbacks.TrainingDiagnostics(sys.argv[2], verbose=0), Fails()],
+    )
+except ValueError:
+    assert type(model.optimizer) is stock
+except KeyboardInterrupt:
+    pass
+else:
+    assert not error
+assert keras.Model.fit is not fit
+assert type(model.optimizer) is stock
+assert len(keras_l4.load(sys.argv[2]).steps) == 1
+"""
+
+
+@pytest.mark.parametrize("error", ["none", "error", "interrupt"])
+def test_the_optimizer_is_restored_although_fit_was_looked_up_before(
+    error: str, tmp_path: Path
+) -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", FIRST_USE, error, str(tmp_path)]
+    subprocess.run(command, check=True, cwd=root, env=os.environ | {"PYTHONPATH": str(root)})

@@ -1,4 +1,4 @@
-"""`optimizer=`: a model that has more than one."""
+"""The argument `optimizer`: models with several optimizers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import keras_l4
 from tests.training import STEPS, build, event_files, norms, train
 
 
-def test_another_optimizer_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    parts = keras.optimizers.Adam(0.01, name="heads")
+def test_another_optimizer_has_its_own_directory(tmp_path: Path) -> None:
+    heads = keras.optimizers.Adam(0.01, name="heads")
     model = build(keras.optimizers.SGD(0.01, name="trunk"))
     train(model, norms(tmp_path), norms(tmp_path, optimizer=model.optimizer))
     assert [path.parent for path in event_files(tmp_path)] == [tmp_path / "diagnostics"]
 
-    # It is not called in this fit: there is nothing to record, and nothing breaks.
-    train(model, norms(tmp_path / "two", optimizer=parts))
+    # `heads` is not called in this fit, so there is nothing to record.
+    train(model, norms(tmp_path / "two", optimizer=heads))
     folders = {path.parent for path in event_files(tmp_path / "two")}
     assert folders == {tmp_path / "two" / "diagnostics" / "heads"}
-    assert type(parts) is type(keras.optimizers.Adam())
+    assert type(heads) is type(keras.optimizers.Adam())
 
 
 class TwoOptimizers(keras.Sequential):
-    """Every step of the one is followed by a step of the other, with a gradient of ones."""
+    """Follows every step of its optimizer by a step of the second one, with a gradient of ones."""
 
     second: Any
 
@@ -44,7 +44,7 @@ def test_two_optimizers_are_recorded_side_by_side(tmp_path: Path) -> None:
     model = TwoOptimizers([keras.Input((3,)), dense(2), dense(1)])
     model.second = keras.optimizers.SGD(0.01, name="second")
     model.second.build(model.layers[-1].trainable_variables)
-    model.compile("adam", "mse", run_eagerly=keras.backend.backend() == "tensorflow")
+    model.compile("adam", "mse")
     train(model, norms(tmp_path), norms(tmp_path, optimizer=model.second))
 
     main = keras_l4.load(tmp_path, optimizer="diagnostics")

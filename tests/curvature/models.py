@@ -1,4 +1,4 @@
-"""Small models of each kind, in float64 where asked, with their data."""
+"""Small models of several kinds, in float64 if requested, with data for them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Data = tuple[np.ndarray, np.ndarray]
 
 @contextlib.contextmanager
 def double_precision() -> Iterator[None]:
-    """Models that are made inside compute in float64."""
+    """Makes models that are created inside compute in float64."""
     before = keras.config.floatx()
     keras.config.set_floatx("float64")
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float64")
     try:
-        # On JAX and torch, Keras' own operations take float64 down to float32.
-        with _wide_jax(), mock.patch.dict(dtypes.BIT64_TO_BIT32_DTYPE, {"float64": "float64"}):
+        # On JAX and torch, Keras' own operations would cast float64 to float32.
+        with _jax_x64(), mock.patch.dict(dtypes.BIT64_TO_BIT32_DTYPE, {"float64": "float64"}):
             yield
     finally:
         keras.config.set_floatx(before)
         keras.config.set_dtype_policy(policy)
 
 
-def _wide_jax() -> Any:
+def _jax_x64() -> Any:
     if keras.backend.backend() != "jax":
         return contextlib.nullcontext()
     import jax
@@ -41,12 +41,12 @@ def _wide_jax() -> Any:
 
 
 def dense() -> list[Any]:
-    return [keras.Input((6,)), layers.Dense(8, activation="tanh"), _answer()]
+    return [keras.Input((6,)), layers.Dense(8, activation="tanh"), _softmax_head()]
 
 
 def wide() -> list[Any]:
     hidden = layers.Dense(20, activation="tanh", kernel_regularizer=keras.regularizers.L2(1e-3))
-    return [keras.Input((6,)), hidden, layers.Dense(10, activation="gelu"), _answer()]
+    return [keras.Input((6,)), hidden, layers.Dense(10, activation="gelu"), _softmax_head()]
 
 
 def convolution() -> list[Any]:
@@ -57,21 +57,21 @@ def convolution() -> list[Any]:
         layers.MaxPooling2D(),
         layers.Dropout(0.5),
         layers.Flatten(),
-        _answer(),
+        _softmax_head(),
     ]
 
 
 def recurrent() -> list[Any]:
-    return [keras.Input((4, 3)), layers.LSTM(3), _answer()]
+    return [keras.Input((4, 3)), layers.LSTM(3), _softmax_head()]
 
 
 def embedded() -> list[Any]:
-    # One index may stand in a row more than once.
-    return [keras.Input((5,), dtype="int32"), layers.Embedding(7, 4), Attention(), _answer()]
+    # An index may occur in a row more than once.
+    return [keras.Input((5,), dtype="int32"), layers.Embedding(7, 4), Attention(), _softmax_head()]
 
 
 class Attention(layers.Layer):
-    """Attends to its own input, and averages."""
+    """Self-attention, averaged over positions."""
 
     def build(self, shape: Any) -> None:
         self.attention = layers.MultiHeadAttention(2, 3)
@@ -83,7 +83,7 @@ class Attention(layers.Layer):
         return keras.ops.mean(self.norm(x + self.attention(x, x)), axis=1)
 
 
-def _answer() -> Any:
+def _softmax_head() -> Any:
     return layers.Dense(CLASSES, activation="softmax")
 
 
@@ -96,7 +96,7 @@ STACKS: dict[str, Callable[[], list[Any]]] = {
 
 
 def compiled(stack: list[Any], optimizer: Any = "sgd", loss: Any = None) -> Any:
-    """A model for classes, the same each time."""
+    """Returns a compiled classifier with the same weights each time."""
     keras.utils.set_random_seed(1)
     model = keras.Sequential(stack)
     model.compile(optimizer, loss=loss or "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -104,9 +104,9 @@ def compiled(stack: list[Any], optimizer: Any = "sgd", loss: Any = None) -> Any:
 
 
 def data_for(model: Any) -> Data:
-    """Inputs of the shape that the model takes, and classes."""
+    """Returns inputs of the model's shape, and class labels."""
     rng = np.random.default_rng(0)
     shape, dtype = model.input_shape[1:], model.inputs[0].dtype
-    whole = rng.integers(0, 7, size=(ROWS, *shape))
-    x = whole.astype(dtype) if dtype == "int32" else rng.normal(size=(ROWS, *shape))
+    indices = rng.integers(0, 7, size=(ROWS, *shape))
+    x = indices.astype(dtype) if dtype == "int32" else rng.normal(size=(ROWS, *shape))
     return x, rng.integers(0, CLASSES, size=ROWS)

@@ -8,16 +8,16 @@ import pytest
 from keras import layers
 
 from keras_l4.curvature._objective import Objective
+from tests.curvature.finite_differences import dense_hessian
 from tests.curvature.models import STACKS, compiled, data_for, dense, double_precision
-from tests.curvature.truth import dense_hessian
 from tests.training import same, state
 
-# JAX' own attention computes in float32, whatever it is given.
+# JAX's own attention computes in float32, whatever its inputs are.
 TOLERANCE = {("embedded", "jax"): 1e-3}
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_products_are_those_of_the_dense_hessian(name: str, backend: str) -> None:
+def test_products_agree_with_the_dense_hessian(name: str, backend: str) -> None:
     with double_precision():
         model = compiled(STACKS[name]())
         objective = Objective(model, *data_for(model), batch_size=10)
@@ -29,21 +29,21 @@ def test_products_are_those_of_the_dense_hessian(name: str, backend: str) -> Non
     assert np.linalg.norm(product - expected) <= tolerance * np.linalg.norm(expected)
 
 
-def test_loss_is_that_of_evaluate_whatever_the_batch_size() -> None:
+def test_loss_agrees_with_evaluate_for_any_batch_size() -> None:
     model = compiled(dense())
     x, y = data_for(model)
     weight = np.linspace(0.5, 1.5, len(x))
     expected = model.evaluate(x, y, sample_weight=weight, batch_size=len(x), verbose=0)[0]
 
-    parts, whole = (Objective(model, x, y, weight, batch_size=size) for size in (8, 100))
-    assert parts.loss() == pytest.approx(expected, rel=1e-5)
+    batched, whole = (Objective(model, x, y, weight, batch_size=size) for size in (8, 100))
+    assert batched.loss() == pytest.approx(expected, rel=1e-5)
     assert whole.loss() == pytest.approx(expected, rel=1e-5)
     vector = np.ones(whole.size)
     product = whole.product(vector)
-    assert np.allclose(parts.product(vector), product, atol=1e-5 * np.abs(product).max())
+    assert np.allclose(batched.product(vector), product, atol=1e-5 * np.abs(product).max())
 
 
-def test_regularizers_and_added_losses_are_in_it() -> None:
+def test_regularizers_and_added_losses_are_included() -> None:
     class Added(layers.Layer):
         def call(self, x: Any) -> Any:
             self.add_loss(keras.ops.mean(keras.ops.square(x)))
@@ -53,11 +53,11 @@ def test_regularizers_and_added_losses_are_in_it() -> None:
     model = compiled([keras.Input((2,)), regularized, Added()], loss="mse")
     objective = Objective(model, np.eye(2), np.zeros((2, 1)), batch_size=2)
 
-    # ½(w₁² + w₂²) from the loss, as much from what is added, and that again from the kernel.
+    # ½(w₁² + w₂²) from the loss, the same from `add_loss`, and from the kernel's regularizer.
     assert np.allclose(objective.product(np.array([1.0, 0.0])), [3.0, 0.0])
 
 
-def test_the_model_stays_as_it_is() -> None:
+def test_measuring_does_not_change_the_model() -> None:
     stack = [keras.Input((6,)), layers.Dense(4), layers.BatchNormalization(), layers.Dropout(0.5)]
     model = compiled([*stack, layers.Dense(3, activation="softmax")], "adam")
     x, y = data_for(model)
@@ -74,7 +74,7 @@ def test_the_model_stays_as_it_is() -> None:
     assert same(before[1], after[1])
 
 
-def test_what_was_compiled_is_used_until_the_model_is_compiled_anew() -> None:
+def test_derivatives_are_cached_until_the_model_is_compiled_again() -> None:
     model = compiled(dense())
     x, y = data_for(model)
     first = Objective(model, x, y, batch_size=8)
@@ -87,11 +87,11 @@ def test_what_was_compiled_is_used_until_the_model_is_compiled_anew() -> None:
 
 
 @pytest.mark.parametrize(("batch_size", "forward_passes"), [(20, 1), (10, 6)])
-def test_products_of_a_single_batch_share_its_graph(
+def test_products_with_a_single_batch_share_one_graph(
     batch_size: int, forward_passes: int, backend: str
 ) -> None:
     if backend != "torch":
-        pytest.skip("others compile the whole product")
+        pytest.skip("the other backends compile the whole product")
     calls: list[Any] = []
 
     class Counted(layers.Layer):
@@ -110,17 +110,17 @@ def test_products_of_a_single_batch_share_its_graph(
     assert len(calls) == forward_passes
 
 
-class Once(layers.Layer):
+class OnceDifferentiable(layers.Layer):
     """Has a first derivative only."""
 
     def build(self, shape: Any) -> None:
         self.scale = self.add_weight(shape=(), initializer="ones")
 
     def call(self, x: Any) -> Any:
-        return once(x * self.scale)
+        return once_differentiable(x * self.scale)
 
 
-def once(x: Any) -> Any:
+def once_differentiable(x: Any) -> Any:
     backend = keras.backend.backend()
     if backend == "torch":
         import torch
@@ -152,17 +152,21 @@ def once(x: Any) -> Any:
     return tf.raw_ops.ResizeBicubic(images=x[:, None, :, None], size=(1, 6))[:, 0, :, 0]
 
 
-def test_a_layer_without_a_second_derivative_is_named() -> None:
-    stack = [layers.Dense(6), Once(name="culprit"), layers.Dense(3, activation="softmax")]
+def test_layer_without_a_second_derivative_is_named() -> None:
+    stack = [
+        layers.Dense(6),
+        OnceDifferentiable(name="culprit"),
+        layers.Dense(3, activation="softmax"),
+    ]
     model = compiled([keras.Input((6,)), *stack])
     objective = Objective(model, *data_for(model), batch_size=20)
     objective.gradient()
 
-    with pytest.raises(NotImplementedError, match=r"culprit' \(Once\) has no second"):
+    with pytest.raises(NotImplementedError, match=r"culprit' \(OnceDifferentiable\) has no second"):
         objective.product(np.ones(objective.size))
 
 
-def test_a_model_without_a_loss_or_weights_is_an_error() -> None:
+def test_invalid_model_or_data_raise_an_error() -> None:
     x, y = np.ones((4, 2)), np.ones((4, 1))
     plain = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
     with pytest.raises(TypeError, match=r"expected a keras\.Model"):
@@ -175,9 +179,9 @@ def test_a_model_without_a_loss_or_weights_is_an_error() -> None:
         Objective(compiled([keras.Input((2,)), layers.Dense(1)]), x, y[:3], batch_size=2)
 
 
-def test_a_torch_module_is_an_error(backend: str) -> None:
+def test_wrapped_torch_module_raises_an_error(backend: str) -> None:
     if backend != "torch":
-        pytest.skip("there are none")
+        pytest.skip("torch only")
     import torch
 
     wrapped = layers.TorchModuleWrapper(torch.nn.Linear(2, 1))

@@ -1,4 +1,4 @@
-"""What is no array is an error that says what to do."""
+"""Data that are not arrays raise an error that explains how to get a sample."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Batches(keras.utils.PyDataset):
         return X, Y
 
 
-def of_tensorflow() -> Any:
+def tensorflow_dataset() -> Any:
     tf = pytest.importorskip("tensorflow")
     return tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
 
 
-def of_torch() -> Any:
+def torch_loader() -> Any:
     torch = pytest.importorskip("torch")
     return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(8, 2)))
 
@@ -39,29 +39,29 @@ def generator() -> Any:
     return ((X, Y) for _ in range(2))
 
 
-MADE = {
-    "BatchDataset": of_tensorflow,
-    "DataLoader": of_torch,
+DATASETS = {
+    "BatchDataset": tensorflow_dataset,
+    "DataLoader": torch_loader,
     "generator": generator,
     "Batches": Batches,
 }
 
 
-def at_construction(model: Any, *data: Any) -> None:
+def create_callback(model: Any, *data: Any) -> None:
     Curvature(None, *data)
 
 
-@pytest.mark.parametrize("kind", MADE)
-@pytest.mark.parametrize("measure", [spectrum, stability, classify, surface, at_construction])
-def test_a_dataset_is_an_error(kind: str, measure: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("kind", DATASETS)
+@pytest.mark.parametrize("measure", [spectrum, stability, classify, surface, create_callback])
+def test_dataset_raises_an_error(kind: str, measure: Callable[..., Any]) -> None:
     model = compiled([keras.Input((2,)), layers.Dense(1)], loss="mse")
     with pytest.raises(TypeError, match=rf"x is or holds a _?{kind}: .* x, y = next\(iter\("):
-        measure(model, MADE[kind]())
+        measure(model, DATASETS[kind]())
     with pytest.raises(TypeError, match=rf"y is or holds a _?{kind}: "):
-        measure(model, X, MADE[kind]())
+        measure(model, X, DATASETS[kind]())
 
 
-def test_arrays_of_any_kind_are_taken() -> None:
+def test_tensors_are_accepted_and_lists_are_not() -> None:
     model = compiled([keras.Input((2,)), layers.Dense(1)], loss="mse")
     expected = spectrum(model, X, Y).largest
     tensors = keras.ops.convert_to_tensor(X), keras.ops.convert_to_tensor(Y)
@@ -70,8 +70,8 @@ def test_arrays_of_any_kind_are_taken() -> None:
         spectrum(model, [1.0, 2.0], Y)
 
 
-def test_a_batch_of_a_dataset_is_a_sample() -> None:
+def test_batch_of_a_dataset_is_accepted() -> None:
     model = compiled([keras.Input((2,)), layers.Dense(1)], loss="mse")
-    x, y = next(iter(of_tensorflow()))
+    x, y = next(iter(tensorflow_dataset()))
     found = spectrum(model, x, y)
     assert found.largest == pytest.approx(spectrum(model, X, Y).largest)

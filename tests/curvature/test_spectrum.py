@@ -10,14 +10,14 @@ from scipy.stats import wasserstein_distance
 
 from keras_l4.curvature import spectrum, stability
 from keras_l4.curvature._objective import Objective
-from keras_l4.curvature._operator import block
+from keras_l4.curvature._operator import layer_operator
 from keras_l4.curvature._preconditioner import preconditioner
+from tests.curvature.finite_differences import dense_hessian
 from tests.curvature.models import compiled, data_for, dense, double_precision, recurrent, wide
-from tests.curvature.truth import dense_hessian
 
 
-def test_agrees_with_the_dense_hessian() -> None:
-    """More weights than products: Lanczos, Hutchinson, quadrature."""
+def test_estimates_agree_with_the_dense_hessian() -> None:
+    """The model has more weights than products: Lanczos, Hutchinson and quadrature are used."""
     with double_precision():
         model = compiled(wide())
         x, y = data_for(model)
@@ -29,15 +29,15 @@ def test_agrees_with_the_dense_hessian() -> None:
     assert found.smallest == pytest.approx(values[0], rel=1e-4)
     assert abs(found.trace - values.sum()) <= 3 * found.trace_error
     density = found.density
-    apart = wasserstein_distance(values, density.values, v_weights=density.weights)
-    assert apart <= 1e-2 * np.ptp(values)
+    distance = wasserstein_distance(values, density.values, v_weights=density.weights)
+    assert distance <= 1e-2 * np.ptp(values)
     true = values[-1] / np.quantile(np.abs(values), 0.5, method="inverted_cdf")
     assert true / 4 <= found.condition_number <= true
     assert found.is_lower_bound
 
 
 @pytest.mark.any_backend
-def test_a_small_model_is_known_exactly_and_by_layer() -> None:
+def test_spectrum_of_a_small_model_and_of_its_layer_is_exact() -> None:
     with double_precision():
         model = compiled(dense())
         x, y = data_for(model)
@@ -56,46 +56,46 @@ def test_a_small_model_is_known_exactly_and_by_layer() -> None:
 
 
 @pytest.mark.any_backend
-def test_a_layer_is_known_by_its_name_with_all_that_it_holds() -> None:
+def test_layer_operator_finds_a_layer_by_name_with_its_sublayers() -> None:
     model = compiled(recurrent())
     objective = Objective(model, *data_for(model), batch_size=20)
     name, cell = model.layers[0].name, model.layers[0].cell.path
-    assert block(objective, name).size == block(objective, cell).size == 84
-    assert block(objective, model.layers[1].name).size == objective.size - 84
+    assert layer_operator(objective, name).size == layer_operator(objective, cell).size == 84
+    assert layer_operator(objective, model.layers[1].name).size == objective.size - 84
 
 
-def test_float32_is_near() -> None:
-    def with_weights_of(weights: Any) -> tuple[float, float]:
+def test_float32_agrees_with_float64() -> None:
+    def extremes(weights: Any) -> tuple[float, float]:
         model = compiled(dense())
         model.set_weights(weights)
         found = spectrum(model, *data_for(model))
         return found.largest, found.smallest
 
     weights = compiled(dense()).get_weights()
-    narrow = with_weights_of(weights)
+    in_float32 = extremes(weights)
     with double_precision():
-        assert narrow == pytest.approx(with_weights_of(weights), rel=1e-4)
+        assert in_float32 == pytest.approx(extremes(weights), rel=1e-4)
 
 
-def test_adams_preconditioner_is_that_of_cohen_et_al() -> None:
+def test_preconditioner_of_adam_agrees_with_cohen_et_al() -> None:
     epsilon, steps = 1e-8, 7
     model = compiled(dense(), optimizers.Adam(0.01, epsilon=epsilon))
     x, y = data_for(model)
     model.fit(x, y, epochs=steps, batch_size=20, verbose=0)
-    second = np.concatenate([np.ravel(v) for v in map(numbers, model.optimizer._velocities)])
+    second = np.concatenate([np.ravel(v) for v in map(to_numpy, model.optimizer._velocities)])
     root = np.sqrt(second / (1 - 0.999**steps))
     expected = (1 - 0.9**steps) * (root + epsilon / np.sqrt(1 - 0.999**steps))
 
     assert np.allclose(preconditioner(model), expected, rtol=1e-5)
-    edge = stability(model, x, y)
-    assert edge.threshold == pytest.approx(38 / 0.01, rel=1e-5)
-    assert edge.sharpness == pytest.approx(
+    result = stability(model, x, y)
+    assert result.threshold == pytest.approx(38 / 0.01, rel=1e-5)
+    assert result.sharpness == pytest.approx(
         spectrum(model, x, y, preconditioned=True).largest, rel=1e-4
     )
 
 
 @pytest.mark.parametrize("name", ["Adagrad", "RMSprop"])
-def test_preconditioners_are_the_denominators_of_the_steps(name: str) -> None:
+def test_preconditioner_is_the_denominator_of_the_step(name: str) -> None:
     model = compiled(dense(), getattr(optimizers, name)(0.01))
     x, y = data_for(model)
     model.fit(x, y, epochs=3, batch_size=20, verbose=0)
@@ -108,12 +108,12 @@ def test_preconditioners_are_the_denominators_of_the_steps(name: str) -> None:
     assert np.allclose(step, expected, rtol=1e-2, atol=1e-6)
 
 
-def numbers(variable: Any) -> np.ndarray:
+def to_numpy(variable: Any) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(variable), np.float64)
 
 
 @pytest.mark.any_backend
-def test_thresholds_follow_momentum() -> None:
+def test_thresholds_depend_on_momentum() -> None:
     model = compiled(dense())
     data = data_for(model)
     thresholds = []
@@ -124,7 +124,7 @@ def test_thresholds_follow_momentum() -> None:
 
 
 @pytest.mark.any_backend
-def test_what_is_not_known_is_an_error() -> None:
+def test_unknown_thresholds_preconditioners_and_layers_raise_an_error() -> None:
     model = compiled(dense(), "lion")
     data = data_for(model)
     with pytest.raises(ValueError, match="Lion has no known threshold"):
@@ -138,11 +138,11 @@ def test_what_is_not_known_is_an_error() -> None:
 
 
 @pytest.mark.any_backend
-def test_the_cost_is_told_before_it_is_paid(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_prints_the_expected_cost_first(capsys: pytest.CaptureFixture[str]) -> None:
     model = compiled(dense())
     found = spectrum(model, *data_for(model), verbose=1)
-    told = capsys.readouterr().out
-    assert told.startswith("keras_l4: up to 83 Hessian-vector products of ")
-    assert "83/83" in told
+    printed = capsys.readouterr().out
+    assert printed.startswith("keras_l4: up to 83 Hessian-vector products of ")
+    assert "83/83" in printed
     assert found.num_hessian_vector_products == 83
     assert "83 Hessian-vector products" in str(found)

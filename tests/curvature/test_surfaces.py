@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from keras_l4 import surfaces
-from keras_l4.curvature import Effort, classify, spectrum, stability
-from keras_l4.curvature._survey import FLAT, RADIUS, RAVINE, SLOPE
+from keras_l4.curvature import CurvatureConfig, classify, spectrum, stability
+from keras_l4.curvature._classify import (
+    FLATNESS,
+    MAX_SLOPE_RATIO,
+    RAVINE_CONDITION,
+    RELATIVE_RADIUS,
+)
 from keras_l4.curvature.surfaces import Surface
 from tests.curvature.models import double_precision
 
@@ -31,7 +36,7 @@ every_surface = pytest.mark.parametrize("surface", SURFACES.values(), ids=SURFAC
 
 @pytest.mark.any_backend
 @every_surface
-def test_derivatives_are_those_of_the_formula(surface: Surface) -> None:
+def test_derivatives_agree_with_the_formula(surface: Surface) -> None:
     step = 1e-5
     for x, y in np.random.default_rng(0).uniform(-2, 2, size=(20, 2)):
         ahead = [surface.value(x + step, y), surface.value(x, y + step)]
@@ -46,12 +51,12 @@ def test_derivatives_are_those_of_the_formula(surface: Surface) -> None:
 
 @pytest.mark.any_backend
 @every_surface
-def test_critical_points_have_no_slope(surface: Surface) -> None:
+def test_gradient_is_zero_at_critical_points(surface: Surface) -> None:
     for point in surface.critical_points:
         assert np.abs(surface.gradient(point.x, point.y)).max() < 1e-12
 
 
-def test_fit_goes_downhill() -> None:
+def test_fit_takes_a_gradient_step() -> None:
     surface = surfaces.rosenbrock()
     model = surface.model(keras.optimizers.SGD(1e-5), start=(0.7, 1.3))
     (loss,) = model.fit(*surface.data(), verbose=0).history["loss"]
@@ -66,29 +71,29 @@ def test_critical_points_are_classified(surface: Surface) -> None:
     model = surface.model("sgd")
     for point in surface.critical_points:
         model.weights[0].assign([point.x, point.y])
-        place = classify(model, *surface.data())
-        assert place.kind == point.kind, place
-        if place.kind == "saddle":
-            assert place.changes["+v_min"] < 0
-            assert place.changes["-v_min"] < 0
+        report = classify(model, *surface.data())
+        assert report.kind == point.kind, report
+        if report.kind == "saddle":
+            assert report.changes["+v_min"] < 0
+            assert report.changes["-v_min"] < 0
 
 
-def test_the_fall_at_a_degenerate_point_is_measured() -> None:
+def test_decrease_of_the_loss_at_a_degenerate_point_is_measured() -> None:
     surface = surfaces.monkey_saddle()
-    place = classify(surface.model("sgd", start=(0.0, 0.0)), *surface.data())
+    report = classify(surface.model("sgd", start=(0.0, 0.0)), *surface.data())
     # x³ along the first axis.
-    assert min(place.changes.values()) <= -0.9 * place.distance**3
+    assert min(report.changes.values()) <= -0.9 * report.distance**3
 
 
-def kind_of(surface: Surface, x: float, y: float) -> str:
-    """By the definitions of `classify`, where no place is critical and the loss has no noise."""
+def expected_kind(surface: Surface, x: float, y: float) -> str:
+    """Applies the definitions of `classify` to a point that is not critical, without noise."""
     slope = float(np.linalg.norm(surface.gradient(x, y)))
     values = np.linalg.eigvalsh(surface.hessian(x, y))
-    radius = RADIUS * max(1.0, float(np.hypot(x, y)))
+    radius = RELATIVE_RADIUS * max(1.0, float(np.hypot(x, y)))
     bend, loss = float(np.abs(values).max()) * radius**2 / 2, abs(surface.value(x, y))
-    assert slope * radius > 1.01 * max(SLOPE * bend, 4 * EPSILON * loss), "critical"
-    assert slope * radius + bend > FLAT * loss, "flat"
-    return "ravine" if values[-1] > RAVINE * np.abs(values).min() else "descending"
+    assert slope * radius > 1.01 * max(MAX_SLOPE_RATIO * bend, 4 * EPSILON * loss), "critical"
+    assert slope * radius + bend > FLATNESS * loss, "flat"
+    return "ravine" if values[-1] > RAVINE_CONDITION * np.abs(values).min() else "descending"
 
 
 def random_points(surface: Surface) -> Iterator[tuple[float, float]]:
@@ -100,18 +105,18 @@ def test_random_points_are_classified(surface: Surface) -> None:
     model = surface.model("sgd")
     for x, y in random_points(surface):
         model.weights[0].assign([x, y])
-        place = classify(model, *surface.data())
-        assert place.kind == kind_of(surface, x, y), (x, y, place)
-        assert place.loss == pytest.approx(surface.value(x, y), rel=1e-4, abs=1e-4)
+        report = classify(model, *surface.data())
+        assert report.kind == expected_kind(surface, x, y), (x, y, report)
+        assert report.loss == pytest.approx(surface.value(x, y), rel=1e-4, abs=1e-4)
         slope = np.linalg.norm(surface.gradient(x, y))
-        assert place.gradient_norm == pytest.approx(slope, rel=1e-3)
+        assert report.gradient_norm == pytest.approx(slope, rel=1e-3)
 
 
 CONDITIONS = [1.0, 1e3, 1e6]
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
-def test_condition_numbers_of_quadratics(condition: float) -> None:
+def test_condition_number_of_a_quadratic_is_exact_up_to_rounding(condition: float) -> None:
     for surface in (surfaces.quadratic(condition), surfaces.ravine(condition)):
         found = spectrum(surface.model("sgd"), *surface.data())
         if condition > 1 / (10 * EPSILON):
@@ -141,7 +146,7 @@ def final_height(surface: Surface, rate: float, arguments: dict[str, float]) -> 
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_divergence_begins_at_the_largest_stable_learning_rate(name: str) -> None:
+def test_training_diverges_above_the_largest_stable_learning_rate(name: str) -> None:
     surface, arguments = surfaces.quadratic(50.0), OPTIMIZERS[name]
     model = surface.model(keras.optimizers.SGD(0.01, **arguments))
     edge = stability(model, *surface.data()).largest_stable_learning_rate
@@ -153,6 +158,6 @@ def test_divergence_begins_at_the_largest_stable_learning_rate(name: str) -> Non
 
 @pytest.mark.any_backend
 @pytest.mark.parametrize("wrong", [{"num_probes": 1}, {"quantile": 1.5}, {"batch_size": 0}])
-def test_a_wrong_effort_is_an_error(wrong: dict[str, float]) -> None:
+def test_invalid_config_raises_an_error(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}=.*expected"):
-        Effort(**wrong)
+        CurvatureConfig(**wrong)

@@ -1,4 +1,4 @@
-"""TensorBoard in a process, and its tab in headless Chromium."""
+"""Starts TensorBoard and shows its tab in headless Chromium."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 from urllib3.exceptions import ReadTimeoutError
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-SECONDS, SECONDS_TO_ANSWER = 60, 10
+SECONDS, RESPONSE_SECONDS = 60, 10
 
-# TensorBoard imports TensorFlow where it is installed, which takes it half a minute on two cores.
-_START = (
+# Hides TensorFlow: TensorBoard would import it, which takes half a minute on two cores.
+_START_TENSORBOARD = (
     "import sys; sys.modules['tensorflow'] = None; import tensorboard.main; "
     "sys.exit(tensorboard.main.run_main())"
 )
@@ -39,14 +39,14 @@ _PANELS = "return [...document.querySelectorAll('.panel')]"
 
 @contextmanager
 def tensorboard(log_dir: Path, *flags: str) -> Iterator[str]:
-    """A TensorBoard on a free port; gives its address."""
-    command = [sys.executable, "-c", _START, f"--logdir={log_dir}", "--port=0", *flags]
+    """Runs TensorBoard on a free port; yields its URL."""
+    command = [sys.executable, "-c", _START_TENSORBOARD, f"--logdir={log_dir}", "--port=0", *flags]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     try:
-        found = (re.search(r"http://\S+:(\d+)(/\S*)", line) for line in process.stderr or ())
-        match = next(filter(None, found))
+        matches = (re.search(r"http://\S+:(\d+)(/\S*)", line) for line in process.stderr or ())
+        match = next(filter(None, matches))
         yield f"http://localhost:{match[1]}{match[2]}"
     finally:
         process.kill()
@@ -54,8 +54,8 @@ def tensorboard(log_dir: Path, *flags: str) -> Iterator[str]:
 
 
 @contextmanager
-def served(page: str) -> Iterator[str]:
-    """A page on a port of its own; gives its address."""
+def serve_page(page: str) -> Iterator[str]:
+    """Serves a page on a free port; yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -65,7 +65,7 @@ def served(page: str) -> Iterator[str]:
             self.wfile.write(page.encode())
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nobody reads it."""
+            """Logs nothing."""
 
     with ThreadingHTTPServer(("localhost", 0), Handler) as server:
         threading.Thread(target=server.serve_forever).start()
@@ -77,14 +77,14 @@ def served(page: str) -> Iterator[str]:
 
 @contextmanager
 def chromium(width: int = 1280, height: int = 900) -> Iterator[webdriver.Chrome]:
-    """A browser without a window.
+    """Runs a headless browser.
 
-    It is killed in the end: one that hangs does not answer that it should quit either.
+    It is killed at the end, since a browser that hangs does not react to a request to quit.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
         options.binary_location = str(CHROMIUM)
-        # Root, as in a container, has no sandbox; its /dev/shm may be small.
+        # In a container, the sandbox does not work for root, and /dev/shm may be small.
         for flag in (
             "headless=new",
             "no-sandbox",
@@ -104,81 +104,81 @@ def chromium(width: int = 1280, height: int = 900) -> Iterator[webdriver.Chrome]
             service.process.wait()
 
 
-class Shared:
-    """One browser for many tests, since it loads TensorBoard faster a second time.
+class SharedBrowser:
+    """One browser for many tests: it loads TensorBoard faster the second time.
 
-    One that does not answer is killed, and another takes its place.
+    A browser that does not respond is killed and replaced.
     """
 
     def __init__(self) -> None:
         self._open = ExitStack()
         self._driver: webdriver.Chrome | None = None
 
-    def blank(self) -> webdriver.Chrome:
-        """The browser, as if nothing had been looked at."""
-        if self._driver is None or not _answers(self._driver):
+    def empty_tab(self) -> webdriver.Chrome:
+        """Returns the browser with one empty tab and without stored data."""
+        if self._driver is None or not _responds(self._driver):
             self.close()
             self._driver = self._open.enter_context(chromium())
-        seen = self._driver.current_window_handle
+        previous = self._driver.current_window_handle
         self._driver.switch_to.new_window("tab")
-        blank = self._driver.current_window_handle
-        self._driver.switch_to.window(seen)
+        new = self._driver.current_window_handle
+        self._driver.switch_to.window(previous)
         self._driver.close()
-        self._driver.switch_to.window(blank)
-        everything = {"origin": "*", "storageTypes": "local_storage,cookies"}
-        self._driver.execute_cdp_cmd("Storage.clearDataForOrigin", everything)
+        self._driver.switch_to.window(new)
+        stored_data = {"origin": "*", "storageTypes": "local_storage,cookies"}
+        self._driver.execute_cdp_cmd("Storage.clearDataForOrigin", stored_data)
         self._driver.get_log("browser")
         return self._driver
 
     def close(self) -> None:
-        """Kills it."""
+        """Kills the browser."""
         self._open.close()
 
 
-def _answers(driver: webdriver.Chrome) -> bool:
-    settings = driver.command_executor.client_config
-    settings.timeout = SECONDS_TO_ANSWER
+def _responds(driver: webdriver.Chrome) -> bool:
+    config = driver.command_executor.client_config
+    config.timeout = RESPONSE_SECONDS
     try:
         return bool(driver.execute_script("return true"))
     except (ReadTimeoutError, WebDriverException):
         return False
     finally:
-        settings.timeout = SECONDS
+        config.timeout = SECONDS
 
 
 class Tab:
-    """Our tab in a browser.
+    """The tab in a browser.
 
     Args:
         driver: The browser.
-        address: Of TensorBoard.
+        address: URL of TensorBoard.
 
     Attributes:
-        refused: What a console line may say that is no complaint.
+        expected_error: Console lines with this text are not errors of the page.
     """
 
     def __init__(self, driver: webdriver.Chrome, address: str) -> None:
         self.driver, self._address = driver, address
-        self.refused = "nothing at all"
+        self.expected_error = "no error is expected"
 
     def open(self, dark: bool = False, **view: object) -> Tab:
-        """Loads the page with a view, as its address would hold it."""
-        self.driver.get(self._at(dark, view))
+        """Loads the page with a view, which is passed in the address."""
+        self.driver.get(self._url(dark, view))
         return self._enter("iframe[src*='name=keras_l4']")
 
     def open_in_notebook(self, dark: bool = False, **view: object) -> Tab:
-        """Loads the page in a frame of another page, whose origin is not TensorBoard's."""
-        shown = html.escape(self._at(dark, view))
-        with served(
-            f'<iframe id="notebook" width="100%" height="800" src="{shown}"></iframe>'
-        ) as it:
-            self.driver.get(it)
+        """Loads the page in a frame of a page of another origin."""
+        url = html.escape(self._url(dark, view))
+        with serve_page(
+            f'<iframe id="notebook" width="100%" height="800" src="{url}"></iframe>'
+        ) as notebook:
+            self.driver.get(notebook)
             return self._enter("#notebook")._enter("iframe[src*='name=keras_l4']")
 
-    def _at(self, dark: bool, view: dict[str, object]) -> str:
-        own = [f"p.keras_l4.{k}={urllib.parse.quote(str(v), safe='')}" for k, v in view.items()]
+    def _url(self, dark: bool, view: dict[str, object]) -> str:
+        parts = [f"p.keras_l4.{k}={urllib.parse.quote(str(v), safe='')}" for k, v in view.items()]
         query = "?darkMode=true" if dark else ""
-        return f"{self._address}{query}#{'&'.join(['keras_l4', *own])}"
+        return f"{self._address}{query}#{'&'.join(['keras_l4', *parts])}"
 
     def _enter(self, selector: str) -> Tab:
         self.wait(lambda: self.find_all(selector))
@@ -186,63 +186,63 @@ class Tab:
         return self
 
     def wait(self, condition: Any) -> Any:
-        """Waits until `condition()` is true."""
+        """Waits until `condition()` is true; returns its result."""
         return WebDriverWait(self.driver, SECONDS, poll_frequency=0.05).until(lambda _: condition())
 
     def script(self, code: str, *arguments: object) -> Any:
-        """Runs JavaScript in the tab."""
+        """Runs JavaScript in the tab; returns its result."""
         return self.driver.execute_script(code, *arguments)
 
     def find(self, selector: str) -> Any:
-        """The first element."""
+        """Returns the first matching element."""
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def find_all(self, selector: str) -> list[Any]:
-        """All elements."""
+        """Returns all matching elements."""
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def states(self) -> dict[str, str]:
-        """Panel to what it is doing."""
+        """Returns the state of each panel: waiting, drawing, drawn or failed."""
         pairs = self.script(f"{_PANELS}.map((p) => [p.id, p.dataset.state])")
         return dict(pairs)
 
     def drawn(self, panel: str) -> Any:
-        """Brings a panel into view, waits until it is drawn, and gives it."""
+        """Scrolls to a panel and waits until it is drawn; returns its element."""
         node = self.wait(lambda: self.find_all(f"#{panel}"))[0]
         self.script("arguments[0].scrollIntoView({block: 'nearest'})", node)
-        done = ("drawn", "failed")
-        state = self.wait(lambda: next((s for s in [self.states()[panel]] if s in done), None))
+        final = ("drawn", "failed")
+        state = self.wait(lambda: next((s for s in [self.states()[panel]] if s in final), None))
         assert state == "drawn", self.notice(panel)
         return node
 
     def notice(self, panel: str) -> str:
-        """The line above its charts."""
+        """Returns the line above the charts of a panel."""
         return self.find(f"#{panel} .notice").text
 
     def view(self) -> dict[str, str]:
-        """What the address holds of the view."""
+        """Returns the view in the address."""
         parts = self.script("return parent.location.hash").split("&")[1:]
         pairs = (part.removeprefix("p.keras_l4.").split("=", 1) for part in parts)
         return {name: urllib.parse.unquote(value) for name, value in pairs}
 
     def trace(self, panel: str, index: int = 0) -> Any:
-        """The sizes and numbers of what plotly has drawn."""
-        found = self.script(
+        """Returns a trace of the charts of a panel, as plotly has drawn it."""
+        trace = self.script(
             "const d = [...document.querySelectorAll(arguments[0])].flatMap((c) => c.data ?? []);"
             "const t = d[arguments[1]]; return JSON.stringify({...t, z: t.z && [...t.z].map((r) => r.length ? [...r] : r),"
             " x: t.x && [...t.x], y: t.y && [...t.y]})",
             f"#{panel} .chart",
             index,
         )
-        return json.loads(found)
+        return json.loads(trace)
 
-    def complaints(self) -> list[str]:
-        """What the console has to say of our own files and of the security policy."""
+    def errors(self) -> list[str]:
+        """Returns console lines about the files of the plugin or the security policy."""
         lines = [entry["message"] for entry in self.driver.get_log("browser")]
-        ours = ("keras_l4/", "Content Security Policy", "Uncaught")
-        known = ("GPU stall", "WebGL", "willReadFrequently")
+        relevant = ("keras_l4/", "Content Security Policy", "Uncaught")
+        harmless = ("GPU stall", "WebGL", "willReadFrequently")
         return [
             line
             for line in lines
-            if any(word in line for word in ours) and not any(word in line for word in known)
+            if any(word in line for word in relevant) and not any(word in line for word in harmless)
         ]

@@ -16,7 +16,7 @@ from keras_l4.dashboard.plugin import DiagnosticsPlugin
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_entry_point_is_the_loader() -> None:
+def test_entry_point_names_the_loader() -> None:
     config = ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     (line,) = config["options.entry_points"]["tensorboard_plugins"].split("\n")[1:]
@@ -26,8 +26,8 @@ def test_entry_point_is_the_loader() -> None:
     assert getattr(import_module(module), attribute) is DiagnosticsLoader
 
 
-def test_start_of_tensorboard_imports_nothing_that_may_fail() -> None:
-    """Not even NumPy: an exception there would keep TensorBoard from starting."""
+def test_loader_imports_no_large_library() -> None:
+    """An exception while TensorBoard imports the loader would keep it from starting."""
     script = (
         "import sys, keras_l4.dashboard.loader; "
         "print(*{m.split('.')[0] for m in sys.modules if '.' not in m or 'keras_l4' in m})"
@@ -38,23 +38,23 @@ def test_start_of_tensorboard_imports_nothing_that_may_fail() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("given", "expected"),
     [({}, {"keras_l4": 0}), ({"keras_l4": 500, "text": 3}, {"keras_l4": 500, "text": 3})],
 )
-def test_keeps_all_steps_unless_told_otherwise(given: dict, kept: dict) -> None:
+def test_all_steps_are_kept_unless_the_user_sets_a_limit(given: dict, expected: dict) -> None:
     flags = argparse.Namespace(samples_per_plugin=given)
     DiagnosticsLoader().fix_flags(flags)
-    assert flags.samples_per_plugin == kept
+    assert flags.samples_per_plugin == expected
 
 
 @pytest.mark.parametrize("flags", [{}, {"samples_per_plugin": None}, {"samples_per_plugin": "x"}])
-def test_other_flags_than_we_know_are_left_alone(flags: dict) -> None:
+def test_flags_of_an_unknown_type_are_left_unchanged(flags: dict) -> None:
     given = argparse.Namespace(**flags)
     DiagnosticsLoader().fix_flags(given)
     assert vars(given) == flags
 
 
-def test_loads_the_plugin() -> None:
+def test_load_returns_the_plugin() -> None:
     plugin = DiagnosticsLoader().load(base_plugin.TBContext())
     assert isinstance(plugin, DiagnosticsPlugin)
     assert plugin.frontend_metadata().tab_name == "Training Diagnostics"

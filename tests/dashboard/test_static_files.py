@@ -11,15 +11,15 @@ from keras_l4.dashboard.static_files import panel_modules, static_files
 from tests.dashboard.conftest import Serve
 
 STATIC = Path(keras_l4.dashboard.__file__).parent / "static"
-EXPORTS = ("order", "title", "about", "watches")
+EXPORTS = ("order", "title", "description", "dependsOn")
 
 
-def test_serves_our_own_files_and_plotly(serve: Serve) -> None:
+def test_serves_the_static_folder_and_plotly(serve: Serve) -> None:
     served = serve()
     for path in STATIC.rglob("*.*"):
-        answer = served.ask(f"static/{path.relative_to(STATIC).as_posix()}")
+        answer = served.get(f"static/{path.relative_to(STATIC).as_posix()}")
         assert answer.data == path.read_bytes()
-    script = served.ask("plotly.min.js")
+    script = served.get("plotly.min.js")
     assert script.headers["Content-Type"].startswith("text/javascript")
     assert script.data == (Path(plotly.__file__).parent / "package_data/plotly.min.js").read_bytes()
 
@@ -27,25 +27,25 @@ def test_serves_our_own_files_and_plotly(serve: Serve) -> None:
 @pytest.mark.parametrize(
     "path", ["../plugin.py", "%2e%2e/plugin.py", "..%2fplugin.py", "/etc/passwd", "panels/", "x.js"]
 )
-def test_serves_nothing_else(serve: Serve, path: str) -> None:
-    assert serve().ask(f"static/{path}").status_code == 404
+def test_other_paths_are_not_found(serve: Serve, path: str) -> None:
+    assert serve().get(f"static/{path}").status_code == 404
 
 
-def test_panels_are_found_by_being_there(serve: Serve) -> None:
+def test_every_file_in_the_panels_folder_is_a_panel(serve: Serve) -> None:
     assert serve().json("panels")["modules"] == panel_modules()
     assert panel_modules() == sorted(path.name for path in (STATIC / "panels").iterdir())
 
 
 @pytest.mark.parametrize("name", panel_modules())
-def test_panel_module_says_what_a_frame_needs(name: str) -> None:
+def test_panel_module_exports_what_a_frame_needs(name: str) -> None:
     text = (STATIC / "panels" / name).read_text(encoding="utf-8")
     assert re.search(r"^export async function draw\(", text, re.M)
     for constant in EXPORTS:
-        assert re.search(rf"^export const {constant} = ", text, re.M), constant
+        assert re.search(rf"^export const {constant} =\s", text, re.M), constant
 
 
 @pytest.mark.parametrize("route", sorted(static_files()))
-def test_ours_are_short_and_set_no_markup(route: str) -> None:
+def test_static_files_are_short_and_never_set_markup(route: str) -> None:
     if not route.startswith("/static/"):
         return
     text = static_files()[route].read().decode()

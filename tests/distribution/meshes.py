@@ -1,4 +1,4 @@
-"""Trains on a mesh of two host devices of JAX."""
+"""Script: trains on a mesh of two host devices of JAX."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from typing import Any
 
 import keras
 
-from tests.distribution.programs import collectives, compiled_steps
-from tests.distribution.trained import BATCH, Found, compiled, dense, find, rows
+from tests.distribution.programs import parse_collectives, record_programs
+from tests.distribution.trained import (
+    BATCH,
+    TrainingResult,
+    build_compiled,
+    dense_model,
+    rows,
+    train_and_collect,
+)
 
 DEVICES = ["cpu:0", "cpu:1"]
 
@@ -23,7 +30,7 @@ def data_parallel(devices: Any = DEVICES) -> Any:
 
 
 def model_parallel(devices: Any = DEVICES) -> Any:
-    """Kernels and biases split over the devices; and by its name, a ring of ours would be."""
+    """Splits kernels and biases; the name of a ring buffer of keras_l4 matches a pattern, too."""
     mesh = keras.distribution.DeviceMesh((1, 2), ["batch", "model"], devices)
     layouts = keras.distribution.LayoutMap(mesh)
     layouts[".*(kernel|floats)"] = (None, "model")
@@ -38,7 +45,7 @@ DISTRIBUTIONS = {"DataParallel": data_parallel, "ModelParallel": model_parallel}
 
 @dataclass
 class Case:
-    """One way of training."""
+    """A training configuration."""
 
     optimizer: Callable[[], Any]
     nan_row: int | None = None
@@ -46,7 +53,7 @@ class Case:
 
     def build(self, scope: Any) -> Any:
         options = {"loss": "mse", "steps_per_execution": self.steps_per_execution}
-        return compiled(dense, self.optimizer, scope, **options)
+        return build_compiled(dense_model, self.optimizer, scope, **options)
 
 
 CASES = {
@@ -63,28 +70,28 @@ CASES = {
 
 
 def compare(case: Case, distribution: Any) -> dict[str, Any]:
-    """Stock Keras and our callback on two devices."""
-    found: dict[str, Any] = {"collectives": {}}
-    for name in ("stock", "ours"):
+    """Returns the results on two devices, without and with keras_l4."""
+    results: dict[str, Any] = {"collectives": {}}
+    for name in ("stock", "recorded"):
         model = case.build(distribution.scope())
-        with distribution.scope(), compiled_steps() as texts:
-            found[name] = find(model, rows(case.nan_row), record=name == "ours")
-        found["collectives"][name] = collectives(texts[0])
-    return found
+        with distribution.scope(), record_programs() as programs:
+            results[name] = train_and_collect(model, rows(case.nan_row), record=name == "recorded")
+        results["collectives"][name] = parse_collectives(programs[0])
+    return results
 
 
-def alone(case: Case) -> Found:
-    """Our callback on one device."""
-    return find(case.build(contextlib.nullcontext()), rows(case.nan_row))
+def on_one_device(case: Case) -> TrainingResult:
+    """Returns the result with keras_l4 on one device."""
+    return train_and_collect(case.build(contextlib.nullcontext()), rows(case.nan_row))
 
 
 def main() -> None:
-    found = {}
+    results = {}
     for name, case in CASES.items():
-        on_one = {"alone": alone(case)}
+        reference = {"on_one_device": on_one_device(case)}
         for kind, distribution in DISTRIBUTIONS.items():
-            found[f"{kind}, {name}"] = compare(case, distribution()) | on_one
-    Path(sys.argv[1]).write_bytes(pickle.dumps(found))
+            results[f"{kind}, {name}"] = compare(case, distribution()) | reference
+    Path(sys.argv[1]).write_bytes(pickle.dumps(results))
 
 
 if __name__ == "__main__":

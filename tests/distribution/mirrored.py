@@ -1,4 +1,4 @@
-"""Trains under `tf.distribute.MirroredStrategy`, on two logical CPU devices."""
+"""Script: trains under `tf.distribute.MirroredStrategy`, on two logical CPU devices."""
 
 from __future__ import annotations
 
@@ -24,160 +24,168 @@ from tests.distribution.trained import (
     HIDDEN,
     ROWS,
     UNITS,
-    Found,
-    compiled,
-    dense,
-    find,
+    TrainingResult,
+    build_compiled,
+    dense_model,
     rows,
     train,
+    train_and_collect,
 )
-from tests.recorder.recorded import Prescribed
+from tests.recorder.harness import PrescribedGradient
 
 DEVICES = ["CPU:0", "CPU:1"]
-# A batch is cut in two halves, one per replica.
-ON_THE_FIRST, ON_THE_SECOND = BATCH, BATCH + BATCH // 2
+# Rows of the second batch. Each replica gets one half of a batch.
+ROW_OF_FIRST_REPLICA, ROW_OF_SECOND_REPLICA = BATCH, BATCH + BATCH // 2
 
 
-def embedding() -> Any:
+def embedding_model() -> Any:
     layers = [keras.layers.Embedding(9, 2, name="words"), keras.layers.Flatten()]
     output = keras.layers.Dense(UNITS, name="output")
     return keras.Sequential([keras.Input((3,), dtype="int32"), *layers, output])
 
 
-def prescribed() -> Any:
+def prescribed_model() -> Any:
     inputs = keras.Input((6,))
-    return keras.Model(inputs, Prescribed((2, 3), name="given")(inputs))
+    return keras.Model(inputs, PrescribedGradient((2, 3), name="given")(inputs))
 
 
-def words() -> tuple[np.ndarray, np.ndarray]:
+def word_rows() -> tuple[np.ndarray, np.ndarray]:
     return np.random.default_rng(0).integers(0, 9, (ROWS, 3)), rows()[1]
 
 
-def scaled() -> Any:
+def loss_scaling_optimizer() -> Any:
     return keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01), initial_scale=1024.0)
 
 
-def normalized() -> Any:
+def normalized_model() -> Any:
     layers = [keras.layers.Dense(HIDDEN), keras.layers.BatchNormalization()]
     return keras.Sequential([keras.Input((FEATURES,)), *layers, keras.layers.Dense(UNITS)])
 
 
 @dataclass
 class Case:
-    """One way of training."""
+    """A training configuration."""
 
-    model: Callable[[], Any] = dense
+    model: Callable[[], Any] = dense_model
     optimizer: Callable[[], Any] = lambda: keras.optimizers.Adam(0.01)
     data: Callable[[], tuple[Any, Any]] = rows
     options: dict[str, Any] = field(default_factory=lambda: {"loss": "mse"})
-    # Keras cannot run several steps in one execution, nor eagerly, with TensorFlow's ring of CPUs.
-    in_a_ring: bool = False
+    # With the ring all-reduce of TensorFlow, Keras on CPUs cannot run eagerly, nor several steps per
+    # execution.
+    uses_ring_reduce: bool = False
 
 
 CASES = {
-    "plain": Case(in_a_ring=True),
+    "plain": Case(uses_ring_reduce=True),
     "steps_per_execution": Case(
-        data=lambda: rows(ON_THE_SECOND), options={"loss": "mse", "steps_per_execution": 3}
+        data=lambda: rows(ROW_OF_SECOND_REPLICA), options={"loss": "mse", "steps_per_execution": 3}
     ),
-    "embedding": Case(model=embedding, data=words, optimizer=lambda: keras.optimizers.Lion(0.01)),
+    "embedding": Case(
+        model=embedding_model, data=word_rows, optimizer=lambda: keras.optimizers.Lion(0.01)
+    ),
     "accumulation": Case(
         optimizer=lambda: keras.optimizers.SGD(0.01, gradient_accumulation_steps=2),
-        # In a graph Keras refuses to accumulate under this strategy.
+        # Keras raises an error if gradients are accumulated in a graph under this strategy.
         options={"loss": "mse", "run_eagerly": True},
     ),
     "clipping": Case(
-        model=prescribed,
+        model=prescribed_model,
         optimizer=lambda: keras.optimizers.SGD(0.01, global_clipnorm=CLIPNORM),
         data=lambda: (rows()[0], np.zeros(ROWS)),
         options={"loss": lambda _, prediction: prediction},
     ),
-    "loss scaling": Case(optimizer=scaled, data=lambda: rows(ON_THE_FIRST)),
-    "not skipped": Case(optimizer=scaled, data=lambda: rows(ON_THE_SECOND)),
+    "loss scaling": Case(optimizer=loss_scaling_optimizer, data=lambda: rows(ROW_OF_FIRST_REPLICA)),
+    "not skipped": Case(optimizer=loss_scaling_optimizer, data=lambda: rows(ROW_OF_SECOND_REPLICA)),
 }
 
 
 def build(case: Case, strategy: Any) -> Any:
-    return compiled(case.model, case.optimizer, strategy.scope(), **case.options)
+    return build_compiled(case.model, case.optimizer, strategy.scope(), **case.options)
 
 
-def build_alone(case: Case) -> Any:
-    """The same on one device, step by step: nothing is traced."""
+def build_on_one_device(case: Case) -> Any:
+    """Returns the model on one device; it trains eagerly, one step at a time."""
     options = {"loss": case.options["loss"], "run_eagerly": True}
-    return compiled(case.model, case.optimizer, contextlib.nullcontext(), **options)
+    return build_compiled(case.model, case.optimizer, contextlib.nullcontext(), **options)
 
 
-def sums(strategy: Any) -> Any:
-    """Counts the all-reduces that are traced, each of a list of gradients."""
+def count_all_reduces(strategy: Any) -> Any:
+    """Counts the all-reduces that are traced; each takes a list of gradients."""
     extended = strategy.extended
     return mock.patch.object(extended, "batch_reduce_to", wraps=extended.batch_reduce_to)
 
 
 def compare(case: Case, strategy: Any) -> dict[str, Any]:
-    """Stock Keras and our callback on two devices, and our callback on one."""
-    found: dict[str, Any] = {"num_sums": {}}
-    for name in ("stock", "ours"):
+    """Returns the results on two devices, without and with keras_l4, and with it on one device."""
+    results: dict[str, Any] = {"num_all_reduces": {}}
+    for name in ("stock", "recorded"):
         model = build(case, strategy)
-        with sums(strategy) as counted:
-            found[name] = find(model, case.data(), record=name == "ours")
-        found["num_sums"][name] = counted.call_count
-    found["alone"] = find(build_alone(case), case.data())
-    return found
+        with count_all_reduces(strategy) as counter:
+            results[name] = train_and_collect(model, case.data(), record=name == "recorded")
+        results["num_all_reduces"][name] = counter.call_count
+    results["on_one_device"] = train_and_collect(build_on_one_device(case), case.data())
+    return results
 
 
-def in_scope(strategy: Any) -> Found:
-    """`fit` is called where the strategy would mirror every variable that is created."""
+def in_scope(strategy: Any) -> TrainingResult:
+    """Calls `fit` in the scope of the strategy, where every new variable would be mirrored."""
     model = build(CASES["plain"], strategy)
     with strategy.scope():
-        return find(model, rows())
+        return train_and_collect(model, rows())
 
 
-NORMALIZED = Case(model=normalized, optimizer=lambda: keras.optimizers.SGD(0.01, momentum=0.9))
-# How updates are held back, of what, and where a NaN stands in the second batch.
-SKIPPED_BY_GUARD = {
-    "skip": (NORMALIZED, ON_THE_SECOND),
-    "stop": (NORMALIZED, ON_THE_FIRST),
-    "skip, scaled": (CASES["loss scaling"], ON_THE_SECOND),
-    "skip, eagerly": (CASES["accumulation"], ON_THE_SECOND),
+NORMALIZED = Case(
+    model=normalized_model, optimizer=lambda: keras.optimizers.SGD(0.01, momentum=0.9)
+)
+# `on_nonfinite` and a comment: the configuration, and the row with a NaN in the second batch.
+SKIPPED_UPDATES = {
+    "skip": (NORMALIZED, ROW_OF_SECOND_REPLICA),
+    "stop": (NORMALIZED, ROW_OF_FIRST_REPLICA),
+    "skip, scaled": (CASES["loss scaling"], ROW_OF_SECOND_REPLICA),
+    "skip, eagerly": (CASES["accumulation"], ROW_OF_SECOND_REPLICA),
 }
 
 
-def copies(model: Any, strategy: Any) -> list[np.ndarray]:
-    """What each replica has of the weights and of what the inner optimizer keeps."""
+def replica_values(model: Any, strategy: Any) -> list[np.ndarray]:
+    """Returns the copies on each replica of the weights and the inner optimizer's variables."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     variables = [*model.weights, *optimizer.variables]
     return [
-        copy.numpy() for v in variables for copy in strategy.experimental_local_results(v.value)
+        value.numpy() for v in variables for value in strategy.experimental_local_results(v.value)
     ]
 
 
-def held_back(how: str, strategy: Any) -> dict[str, Any]:
-    """A run that was not to apply a bad batch, and stock Keras without it, or up to it."""
-    case, row = SKIPPED_BY_GUARD[how]
-    on_nonfinite = how.split(",")[0]
+def skip_update(name: str, strategy: Any) -> dict[str, Any]:
+    """Returns a run that skips a NaN batch, and stock Keras trained without it, or up to it."""
+    case, row = SKIPPED_UPDATES[name]
+    on_nonfinite = name.split(",")[0]
     model, stock = (build(case, strategy) for _ in range(2))
-    good = np.arange(ROWS) < BATCH
+    is_trained = np.arange(ROWS) < BATCH
     if on_nonfinite == "skip":
-        good |= np.arange(ROWS) >= 2 * BATCH
+        is_trained |= np.arange(ROWS) >= 2 * BATCH
     with tempfile.TemporaryDirectory() as folder:
         train(model, rows(row), FlightRecorder(folder, on_nonfinite=on_nonfinite, verbose=0))
-    train(stock, tuple(part[good] for part in rows()))
-    return {"ours": copies(model, strategy), "stock": copies(stock, strategy)}
+    train(stock, tuple(part[is_trained] for part in rows()))
+    return {"recorded": replica_values(model, strategy), "stock": replica_values(stock, strategy)}
 
 
 def main() -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
-    two = [tf.config.LogicalDeviceConfiguration() for _ in DEVICES]
-    tf.config.set_logical_device_configuration(cpu, two)
-    ring = tf.distribute.MirroredStrategy(DEVICES)
-    through_one = tf.distribute.MirroredStrategy(
+    two_devices = [tf.config.LogicalDeviceConfiguration() for _ in DEVICES]
+    tf.config.set_logical_device_configuration(cpu, two_devices)
+    ring_strategy = tf.distribute.MirroredStrategy(DEVICES)
+    one_device_strategy = tf.distribute.MirroredStrategy(
         DEVICES, cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
-    found: dict[str, Any] = {
-        name: compare(case, ring if case.in_a_ring else through_one) for name, case in CASES.items()
+    results: dict[str, Any] = {
+        name: compare(case, ring_strategy if case.uses_ring_reduce else one_device_strategy)
+        for name, case in CASES.items()
     }
-    found["in scope"] = in_scope(ring)
-    found["held back"] = {how: held_back(how, through_one) for how in SKIPPED_BY_GUARD}
-    Path(sys.argv[1]).write_bytes(pickle.dumps(found))
+    results["in scope"] = in_scope(ring_strategy)
+    results["skipped updates"] = {
+        name: skip_update(name, one_device_strategy) for name in SKIPPED_UPDATES
+    }
+    Path(sys.argv[1]).write_bytes(pickle.dumps(results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What XLA makes of the train step: which collectives are in it."""
+"""Collective operations in the train step that XLA compiles."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _COLLECTIVE = re.compile(
 
 @dataclass
 class Collectives:
-    """Of a compiled step.
+    """The collective operations of a compiled step.
 
     Attributes:
-        every_step: How many there are outside of branches.
-        anywhere: How many there are in all.
-        moved: Number of elements of each array that is gathered or exchanged anywhere.
+        num_unconditional: Number of operations outside of branches.
+        num_total: Number of all operations.
+        moved_sizes: Number of elements of each array that is gathered or exchanged.
     """
 
-    every_step: int
-    anywhere: int
-    moved: list[int]
+    num_unconditional: int
+    num_total: int
+    moved_sizes: list[int]
 
 
-def collectives(program: str) -> Collectives:
-    """Reads them from XLA's text, where a line is `%name = f32[8,4]{1,0} all-gather(...)`."""
+def parse_collectives(program: str) -> Collectives:
+    """Parses XLA's text, which has lines like `%name = f32[8,4]{1,0} all-gather(...)`."""
     moved = [m[1] for m in _COLLECTIVE.finditer(program) if m[2] != "all-reduce"]
     entry = program[program.index("ENTRY") :]
     sizes = [size for arrays in moved for size in _sizes(arrays)]
-    every_step, anywhere = (len(_COLLECTIVE.findall(text)) for text in (entry, program))
-    return Collectives(every_step, anywhere, sizes)
+    num_unconditional, num_total = (len(_COLLECTIVE.findall(text)) for text in (entry, program))
+    return Collectives(num_unconditional, num_total, sizes)
 
 
 def _sizes(arrays: str) -> list[int]:
@@ -48,8 +48,8 @@ def _sizes(arrays: str) -> list[int]:
 
 
 @contextlib.contextmanager
-def compiled_steps() -> Iterator[list[str]]:
-    """XLA's text of the train steps that Keras compiles meanwhile."""
+def record_programs() -> Iterator[list[str]]:
+    """Yields a list that receives XLA's text of the first train step that Keras runs in the context."""
     texts: list[str] = []
 
     def jit(step: Callable[..., Any], **options: Any) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""`DataParallel` and `ModelParallel` on two devices: train as without us, record as on one."""
+"""`DataParallel` and `ModelParallel`: weights of stock Keras, and the record of one device."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from tests.distribution.trained import (
     assert_same_weights,
 )
 
-pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="meshes are JAX's")
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="only JAX has meshes")
 TWO_DEVICES = "--xla_force_host_platform_device_count=2"
-# By how many collectives a step may grow: each step, and one that takes all branches.
-ADDED = {"DataParallel": (0, 0), "ModelParallel": (1, 20)}
+# Collective operations that recording may add: outside of branches, and in total.
+MAX_ADDED = {"DataParallel": (0, 0), "ModelParallel": (1, 20)}
 
 
-def test_two_devices(tmp_path: Path, subtests: pytest.Subtests) -> None:
+def test_recording_on_two_devices(tmp_path: Path, subtests: pytest.Subtests) -> None:
     for name, case in run("meshes", tmp_path, XLA_FLAGS=TWO_DEVICES, JAX_PLATFORMS="cpu").items():
-        ours, stock = case["ours"], case["stock"]
+        recorded, stock = case["recorded"], case["stock"]
         with subtests.test("weights are those of stock Keras", case=name):
-            assert_same_weights(ours, stock)
-        with subtests.test("the optimizer is given back", case=name):
-            assert ours.optimizer == stock.optimizer
+            assert_same_weights(recorded, stock)
+        with subtests.test("the optimizer is restored", case=name):
+            assert recorded.optimizer == stock.optimizer
         with subtests.test("the record is that of one device", case=name):
-            assert_same_record(ours, case["alone"])
+            assert_same_record(recorded, case["on_one_device"])
 
-        ours, stock = case["collectives"]["ours"], case["collectives"]["stock"]
-        with subtests.test("few collectives are added to a step", case=name):
-            every_step, anywhere = ADDED[name.partition(",")[0]]
-            assert ours.every_step - stock.every_step <= every_step
-            assert ours.anywhere - stock.anywhere <= anywhere
-        with subtests.test("no matrix is put together on a device", case=name):
-            added = Counter(ours.moved) - Counter(stock.moved)
+        recorded, stock = case["collectives"]["recorded"], case["collectives"]["stock"]
+        with subtests.test("few collective operations are added to a step", case=name):
+            max_unconditional, max_total = MAX_ADDED[name.partition(",")[0]]
+            assert recorded.num_unconditional - stock.num_unconditional <= max_unconditional
+            assert recorded.num_total - stock.num_total <= max_total
+        with subtests.test("no matrix is gathered on a device", case=name):
+            added = Counter(recorded.moved_sizes) - Counter(stock.moved_sizes)
             assert max(added, default=0) < min(FEATURES, UNITS) * HIDDEN

@@ -1,4 +1,4 @@
-"""What the scripts of this folder train, and what they find: the same on one device and on two."""
+"""The data and the model of the scripts of this folder, and the results of one training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_l4.callbacks import TrainingDiagnostics
 from keras_l4.records.block import StepBlock
-from tests.recorder.recorded import joined
+from tests.recorder.harness import concatenate_blocks
 from tests.training import same
 
 BATCH, STEPS = 8, 4
@@ -21,13 +21,13 @@ CLIPNORM = 0.1
 
 
 @dataclass
-class Found:
-    """What one training left behind.
+class TrainingResult:
+    """The result of one training.
 
     Attributes:
-        weights: Of the model, then of its optimizer.
-        record: Of every step; None without our callback.
-        optimizer: Class of the optimizer after `fit`.
+        weights: Weights of the model, then the variables of its optimizer.
+        record: All steps; None without keras_l4.
+        optimizer: Class name of the optimizer after `fit`.
     """
 
     weights: list[np.ndarray]
@@ -36,16 +36,16 @@ class Found:
 
 
 @dataclass
-class Seen:
-    """What one process saw of one training.
+class ProcessResult:
+    """The result of one training in one of several processes.
 
     Attributes:
-        weights: Of the model.
-        logs: `History`, of every epoch.
-        num_batches: That were trained.
-        record: What the hooks were given.
-        error: What `fit` raised.
-        printed: What was printed.
+        weights: Weights of the model.
+        logs: `History.history`.
+        num_batches: Number of batches that were trained.
+        record: The blocks that the hooks received; None if they received none.
+        error: Message of the error that `fit` raised.
+        printed: Text that `fit` printed.
     """
 
     weights: list[np.ndarray]
@@ -57,10 +57,10 @@ class Seen:
 
 
 def rows(nan_row: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets; the target of row `nan_row` is NaN.
+    """Returns inputs and targets; the target of row `nan_row` is NaN.
 
-    Errors have one sign, so that no gradient is a small difference of large numbers: in whatever
-    order they are added up, each element of it is the same.
+    All errors have the same sign, so that no gradient is a small difference of large numbers. The
+    order in which devices add them then makes no difference beyond the tolerance.
     """
     rng = np.random.default_rng(0)
     x = rng.uniform(0.5, 1.5, size=(ROWS, FEATURES)).astype("float32")
@@ -70,8 +70,8 @@ def rows(nan_row: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def dense() -> Any:
-    """Two dense layers of known names."""
+def dense_model() -> Any:
+    """Returns two dense layers with fixed names."""
     layers = [
         keras.layers.Dense(HIDDEN, "tanh", name="hidden"),
         keras.layers.Dense(UNITS, name="output"),
@@ -79,51 +79,59 @@ def dense() -> Any:
     return keras.Sequential([keras.Input((FEATURES,)), *layers])
 
 
-def compiled(
-    model: Callable[[], Any], optimizer: Callable[[], Any], scope: Any, **options: Any
+def build_compiled(
+    build_model: Callable[[], Any], optimizer: Callable[[], Any], scope: Any, **options: Any
 ) -> Any:
-    """A compiled model, the same each time, made in the scope of a distribution."""
-    # Also forgets the distribution.
+    """Returns a compiled model, always with the same weights, built in `scope`."""
+    # Resets the distribution, too.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(0)
     with scope:
-        made = model()
-        made.compile(optimizer(), **options)
-    return made
+        model = build_model()
+        model.compile(optimizer(), **options)
+    return model
 
 
 def train(model: Any, data: tuple[Any, Any], *callbacks: Any, **options: Any) -> list[np.ndarray]:
-    """Fits without shuffling, and returns the weights of the model and its optimizer."""
+    """Fits without shuffling; returns the weights of the model and the optimizer's variables."""
     fixed = {"batch_size": BATCH, "shuffle": False, "verbose": 0}
     model.fit(*data, callbacks=list(callbacks), **(fixed | options))
     variables = [*model.weights, *model.optimizer.variables]
     return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
 
 
-def find(model: Any, data: tuple[Any, Any], record: bool = True, **options: Any) -> Found:
-    """Trains, with our callback or without."""
+def train_and_collect(
+    model: Any, data: tuple[Any, Any], record: bool = True, **options: Any
+) -> TrainingResult:
+    """Trains, with `TrainingDiagnostics` if `record`."""
     blocks: list[StepBlock] = []
-    ours = [TrainingDiagnostics(hooks=[blocks.append], every=EVERY, verbose=0)] if record else []
-    weights = train(model, data, *ours, **options)
-    return Found(weights, joined(blocks) if blocks else None, type(model.optimizer).__name__)
+    callbacks = (
+        [TrainingDiagnostics(hooks=[blocks.append], every=EVERY, verbose=0)] if record else []
+    )
+    weights = train(model, data, *callbacks, **options)
+    return TrainingResult(
+        weights, concatenate_blocks(blocks) if blocks else None, type(model.optimizer).__name__
+    )
 
 
-def assert_same_weights(ours: Found, stock: Found) -> None:
-    """Bit for bit those of stock Keras."""
-    assert len(ours.weights) == len(stock.weights)
-    assert same(ours.weights, stock.weights)
+def assert_same_weights(recorded: TrainingResult, stock: TrainingResult) -> None:
+    """Asserts that weights and optimizer variables are bit-for-bit equal."""
+    assert len(recorded.weights) == len(stock.weights)
+    assert same(recorded.weights, stock.weights)
 
 
-def assert_same_record(ours: Found, alone: Found, tolerance: float = 1e-5) -> None:
-    """Each number of each step is that of the run on one device."""
-    mine, theirs = ours.record, alone.record
-    assert mine is not None
-    assert theirs is not None
-    assert [v.path for v in mine.variables] == [v.path for v in theirs.variables]
+def assert_same_record(
+    result: TrainingResult, reference: TrainingResult, tolerance: float = 1e-5
+) -> None:
+    """Asserts that each number of each step is that of the reference, within `tolerance`."""
+    record, expected = result.record, reference.record
+    assert record is not None
+    assert expected is not None
+    assert [v.path for v in record.variables] == [v.path for v in expected.variables]
     for name in ("steps", "iterations", "epochs", "batches", "sampled", "skipped"):
-        np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name), name)
+        np.testing.assert_array_equal(getattr(record, name), getattr(expected, name), name)
     for table in ("values", "layer_values"):
-        for name, values in getattr(theirs, table).items():
+        for name, values in getattr(expected, table).items():
             np.testing.assert_allclose(
-                getattr(mine, table)[name], values, rtol=tolerance, atol=1e-12, err_msg=name
+                getattr(record, table)[name], values, rtol=tolerance, atol=1e-12, err_msg=name
             )

@@ -16,7 +16,7 @@ def write(folder, *blocks):
             writer.write(block)
 
 
-def test_log_dir_and_its_diagnostics_give_the_same(tmp_path, make_block, assert_equal):
+def test_log_dir_and_its_diagnostics_folder_load_the_same_run(tmp_path, make_block, assert_equal):
     block = make_block(1, 4)
     write(tmp_path / "diagnostics", block)
     for folder in (tmp_path, tmp_path / "diagnostics", str(tmp_path)):
@@ -24,7 +24,7 @@ def test_log_dir_and_its_diagnostics_give_the_same(tmp_path, make_block, assert_
         assert_equal(loaded, block)
 
 
-def test_what_a_run_tells(tmp_path, make_block):
+def test_run_has_the_values_of_its_blocks(tmp_path, make_block):
     blocks = make_block(1, 4), make_block(5, 9, counts={(7, 1): (2, 0)})
     write(tmp_path, *blocks)
     run = load(tmp_path)
@@ -45,7 +45,7 @@ def test_what_a_run_tells(tmp_path, make_block):
 @pytest.mark.parametrize(
     "quantity", ["gradient_norm", "effective_learning_rate_p50", "weight_norm", "nan_count"]
 )
-def test_series_over_all_blocks(tmp_path, make_block, by, quantity):
+def test_series_concatenates_all_blocks(tmp_path, make_block, by, quantity):
     blocks = [make_block(first, 5, counts={(first, 0): (1, 0)}) for first in (1, 6, 11)]
     write(tmp_path, *blocks)
     series = load(tmp_path).series(quantity, by)
@@ -55,7 +55,7 @@ def test_series_over_all_blocks(tmp_path, make_block, by, quantity):
     assert series.names == parts[0].names
 
 
-def test_wrong_arguments_of_series(make_block):
+def test_series_rejects_wrong_arguments(make_block):
     run = Run((make_block(),))
     with pytest.raises(KeyError, match=r"'loss' was not recorded\. Recorded: \['effective_"):
         run.series("loss")
@@ -63,7 +63,7 @@ def test_wrong_arguments_of_series(make_block):
         run.series("gradient_norm", by="neuron")
 
 
-def test_model_that_grew(tmp_path, make_block):
+def test_series_of_a_changed_model_is_nan_for_missing_layers(tmp_path, make_block):
     old = Variable("mlp/old/kernel", "mlp/old", (1,), "float32")
     new = Variable("mlp/new/kernel", "mlp/new", (1,), "float32")
     common = make_block().variables
@@ -76,7 +76,7 @@ def test_model_that_grew(tmp_path, make_block):
     np.testing.assert_array_equal(np.isnan(norms.values), [[0, 0, 1, 0]] * 2 + [[0, 0, 0, 1]] * 2)
 
 
-def test_quantity_that_one_fit_did_not_record(tmp_path, make_block):
+def test_series_omits_blocks_without_the_quantity(tmp_path, make_block):
     block = make_block(3, 2)
     del block.values["gradient_norm"]
     write(tmp_path, make_block(1, 2))
@@ -84,7 +84,7 @@ def test_quantity_that_one_fit_did_not_record(tmp_path, make_block):
     assert load(tmp_path).series("gradient_norm").steps.tolist() == [1, 2]
 
 
-def test_resumed_run(tmp_path, make_block):
+def test_resumed_run_omits_superseded_steps(tmp_path, make_block):
     write(tmp_path, make_block(1, 4), make_block(5, 4))
     write(tmp_path, make_block(9, 2, iterations=[5, 6]))
     run = load(tmp_path)
@@ -93,7 +93,7 @@ def test_resumed_run(tmp_path, make_block):
     assert run.num_superseded == 3
 
 
-def test_several_optimizers(tmp_path, make_block):
+def test_several_optimizers_are_loaded_by_name(tmp_path, make_block):
     for name, size in [("generator", 2), ("discriminator", 3)]:
         write(tmp_path / "diagnostics" / name, make_block(1, size))
     assert len(load(tmp_path, optimizer="generator").steps) == 2
@@ -105,37 +105,38 @@ def test_several_optimizers(tmp_path, make_block):
             load(tmp_path, wrong)
 
 
-def test_single_optimizer_needs_no_name(tmp_path, make_block):
+def test_single_optimizer_is_loaded_with_or_without_its_name(tmp_path, make_block):
     write(tmp_path / "diagnostics" / "adam", make_block(1, 2))
     assert len(load(tmp_path).steps) == len(load(tmp_path, "adam").steps) == 2
 
 
-def test_a_file_is_no_folder(tmp_path):
+def test_file_instead_of_a_folder_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(FileNotFoundError, match="it is a file, not a folder"):
         load(tmp_path / "file")
 
 
-def test_what_is_no_path():
+def test_log_dir_that_is_no_path_is_an_error():
     with pytest.raises(TypeError, match=r"^log_dir=None: expected a folder, as a string or a path"):
         load(None)
 
 
-def test_missing_folder(tmp_path):
+def test_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere.*no such folder"):
         load(tmp_path / "nowhere")
 
 
-def test_folder_without_a_record_of_ours(tmp_path):
+def test_folder_without_a_run_is_an_error(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "events.out.tfevents.1.x").write_bytes(b"other")
     with pytest.raises(
-        ValueError, match=r"no record.*found \['events.out.tfevents.1.x', 'train'\]"
+        ValueError,
+        match=r"contains no run of keras_l4.*found \['events.out.tfevents.1.x', 'train'\]",
     ):
         load(tmp_path)
 
 
-def test_a_folder_of_thousands_is_not_listed_whole(tmp_path):
+def test_error_lists_only_the_first_files(tmp_path):
     for i in range(40):
         (tmp_path / f"file{i:02d}").touch()
     with pytest.raises(ValueError, match=r"'file04'\] and 35 more") as raised:
@@ -143,14 +144,14 @@ def test_a_folder_of_thousands_is_not_listed_whole(tmp_path):
     assert "file05" not in str(raised.value)
 
 
-def test_nothing_flushed_yet(tmp_path):
+def test_run_without_flushed_steps_is_an_error(tmp_path):
     write(tmp_path / "diagnostics")
-    with pytest.raises(ValueError, match="nothing has been flushed"):
+    with pytest.raises(ValueError, match="no step has been flushed"):
         load(tmp_path)
 
 
 @pytest.mark.parametrize("by", ["layer", "variable"])
-def test_dataframe_holds_every_value_once(tmp_path, make_block, by):
+def test_dataframe_has_every_value_once(tmp_path, make_block, by):
     write(tmp_path, make_block(1, 7, counts={(2, 0): (3, 0)}))
     run = load(tmp_path)
     frame = run.to_dataframe(by)
@@ -165,13 +166,15 @@ def test_dataframe_holds_every_value_once(tmp_path, make_block, by):
         np.testing.assert_array_equal(wide[list(series.names)], series.values)
 
 
-def test_dataframe_without_pandas(make_block, monkeypatch):
+def test_dataframe_without_pandas_is_an_error(make_block, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install pandas"):
         Run((make_block(),)).to_dataframe()
 
 
-def test_a_folder_of_runs_names_them(tmp_path, make_block):
+def test_error_for_a_folder_of_runs_names_them(tmp_path, make_block):
     write(tmp_path / "runs" / "first" / "diagnostics", make_block(1, 4))
-    with pytest.raises(ValueError, match=r"no record.*Pass one of \['.*/runs/first'\]"):
+    with pytest.raises(
+        ValueError, match=r"contains no run of keras_l4.*Pass one of \['.*/runs/first'\]"
+    ):
         load(tmp_path)

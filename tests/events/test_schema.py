@@ -9,7 +9,7 @@ from keras_l4.records.block import Variable
 pytestmark = pytest.mark.any_backend
 
 SCHEMA = schema.TagSchema(
-    kind="full",
+    kind="variable",
     quantity="gradient_norm",
     unit="loss per unit of weight",
     pool="norm",
@@ -21,11 +21,11 @@ SCHEMA = schema.TagSchema(
 )
 
 
-def test_round_trip():
+def test_decoded_schema_equals_the_encoded_one():
     assert schema.decode(schema.encode(SCHEMA)) == SCHEMA
 
 
-def test_content_is_json_that_others_can_read():
+def test_content_is_json():
     fields = json.loads(schema.encode(SCHEMA))
     assert fields["format_version"] == schema.FORMAT_VERSION
     assert fields["variables"][0] == {
@@ -36,20 +36,21 @@ def test_content_is_json_that_others_can_read():
     }
 
 
-def test_newer_version_says_what_to_do():
+def test_newer_format_version_asks_for_an_upgrade():
     content = json.dumps({**json.loads(schema.encode(SCHEMA)), "format_version": 2}).encode()
     with pytest.raises(ValueError, match=r"format version 2.*up to 1.*pip install --upgrade"):
         schema.decode(content)
 
 
-def test_newer_version_may_have_fields_that_this_one_does_not_know():
+def test_newer_format_version_is_reported_before_unknown_fields():
     content = json.dumps({"format_version": 2, "something": "else"}).encode()
     with pytest.raises(ValueError, match="format version 2"):
         schema.decode(content)
 
 
-def test_metadata_is_visible_to_both_loaders_of_tensorboard():
-    metadata = schema.record_metadata(replace(SCHEMA, kind="layer"))
+def test_plugin_metadata_has_a_data_class_and_the_content():
+    content = schema.encode(replace(SCHEMA, kind="layer"))
+    metadata = schema.plugin_metadata(content)
     assert metadata.data_class == 2
     assert metadata.plugin_data.plugin_name == "keras_l4"
     assert schema.decode(metadata.plugin_data.content).kind == "layer"

@@ -8,14 +8,14 @@ import pytest
 from tensorboard.util.tensor_util import make_ndarray
 
 from keras_l4.events import BlockWriter, load
-from keras_l4.events.reader import event_files, events
+from keras_l4.events.reader import event_files, read_events
 from keras_l4.records.block import Variable
 
 pytestmark = pytest.mark.any_backend
 
 
 def written_events(folder):
-    return [event for path in event_files(folder) for event in events(path)]
+    return [event for path in event_files(folder) for event in read_events(path)]
 
 
 def values_of(folder, tag):
@@ -46,7 +46,7 @@ def test_first_event_is_the_file_version(tmp_path):
     assert [event.file_version for event in written_events(tmp_path)] == ["brain.Event:2"]
 
 
-def test_one_event_per_step_never_going_back(tmp_path, make_block):
+def test_there_is_one_event_per_step_and_steps_increase(tmp_path, make_block):
     with closing(BlockWriter(tmp_path, update_freq=2)) as writer:
         for first, size in [(1, 5), (6, 1), (7, 9), (16, 4)]:
             writer.write(make_block(first, size))
@@ -55,7 +55,7 @@ def test_one_event_per_step_never_going_back(tmp_path, make_block):
     assert {5, 6, 15, 19} < set(steps)
 
 
-def test_metadata_only_in_the_first_event_of_a_tag_of_each_file(tmp_path, make_block):
+def test_only_the_first_event_of_a_tag_in_each_file_has_metadata(tmp_path, make_block):
     for start in (1, 11):
         with closing(BlockWriter(tmp_path, update_freq=1)) as writer:
             writer.write(make_block(start, 5))
@@ -63,25 +63,25 @@ def test_metadata_only_in_the_first_event_of_a_tag_of_each_file(tmp_path, make_b
             writer.write(make_block(start + 5, 5, counts={(start + 5, 0): (1, 0)}))
             writer.write_histograms(start + 9, {"weights": np.arange(3.0)})
     for path in event_files(tmp_path):
-        seen = set()
-        for event in events(path):
+        described = set()
+        for event in read_events(path):
             for value in event.summary.value:
-                assert value.HasField("metadata") == (value.tag not in seen), value.tag
-                seen.add(value.tag)
-        assert {"weights", "global/loss"} < seen
+                assert value.HasField("metadata") == (value.tag not in described), value.tag
+                described.add(value.tag)
+        assert {"weights", "global/loss"} < described
 
 
-def test_counts_are_written_where_there_are_any(tmp_path, make_block):
+def test_zero_counts_are_written_in_the_first_block_only(tmp_path, make_block):
     with closing(BlockWriter(tmp_path)) as writer:
         for first in (1, 5, 9):
             writer.write(make_block(first, 4, counts={(6, 2): (3, 0)} if first == 5 else {}))
-    assert list(values_of(tmp_path, "full/nan_count/000000000001")) == [4, 8]
-    assert list(values_of(tmp_path, "full/inf_count/000000000001")) == [4]
-    assert values_of(tmp_path, "full/nan_count/000000000001")[8].dtype == np.int32
+    assert list(values_of(tmp_path, "variable/nan_count/000000000001")) == [4, 8]
+    assert list(values_of(tmp_path, "variable/inf_count/000000000001")) == [4]
+    assert values_of(tmp_path, "variable/nan_count/000000000001")[8].dtype == np.int32
     assert load(tmp_path).series("nan_count").values.sum() == 3
 
 
-def test_a_count_that_int32_does_not_hold(tmp_path, make_block):
+def test_count_beyond_int32_is_exact(tmp_path, make_block):
     huge = (Variable("e/embedding", "e", (2**16, 2**16), "float32"),)
     block = make_block(1, 1, variables=huge)
     block.values["nan_count"].resize(1, 1)
@@ -91,7 +91,7 @@ def test_a_count_that_int32_does_not_hold(tmp_path, make_block):
     assert load(tmp_path).series("nan_count").values == [[2**32]]
 
 
-def test_nonfinite_of_the_last_window_is_told_on_close(tmp_path, make_block):
+def test_close_writes_the_nonfinite_counts_of_the_last_window(tmp_path, make_block):
     writer = BlockWriter(tmp_path, update_freq=50)
     writer.write(make_block(1, 4, counts={(3, 0): (2, 1)}))
     writer.close()
@@ -100,7 +100,7 @@ def test_nonfinite_of_the_last_window_is_told_on_close(tmp_path, make_block):
     assert values_of(tmp_path, "global/nonfinite") == {1: 0, 4: 3}
 
 
-def test_block_is_in_the_file_before_close(tmp_path, make_block):
+def test_block_is_readable_before_close(tmp_path, make_block):
     with closing(BlockWriter(tmp_path)) as writer:
         writer.write(make_block(1, 3))
         assert load(tmp_path).steps.tolist() == [1, 2, 3]
@@ -112,7 +112,7 @@ def test_empty_block_writes_nothing(tmp_path, make_block):
     assert len(written_events(tmp_path)) == 1
 
 
-def test_steps_that_go_back_are_an_error(tmp_path, make_block):
+def test_decreasing_steps_are_an_error(tmp_path, make_block):
     with closing(BlockWriter(tmp_path)) as writer:
         writer.write(make_block(1, 4))
         with pytest.raises(ValueError, match=r"begins at step 4, but steps up to 4"):
@@ -121,7 +121,7 @@ def test_steps_that_go_back_are_an_error(tmp_path, make_block):
             writer.write_histograms(3, {"weights": np.arange(3.0)})
 
 
-def test_other_variables_are_an_error(tmp_path, make_block):
+def test_changed_variables_are_an_error(tmp_path, make_block):
     with closing(BlockWriter(tmp_path)) as writer:
         block = make_block(1, 4)
         writer.write(block)
@@ -135,14 +135,14 @@ def test_nonfinite_histogram_is_an_error(tmp_path):
         writer.write_histograms(1, {"weights": np.array([1, np.nan, np.inf])})
 
 
-def test_units_reach_the_file(tmp_path, make_block):
+def test_units_are_written_to_the_file(tmp_path, make_block):
     with closing(BlockWriter(tmp_path, units={"gradient_norm": "furlong"})) as writer:
         writer.write(make_block(1, 1))
     assert b'"unit":"furlong"' in event_files(tmp_path)[0].read_bytes()
 
 
-def test_full_record_and_scalars_cost_at_most_40_bytes_per_variable_and_step(tmp_path, make_block):
-    """Two floats at every step, 13 at every tenth, five of them per layer too; 102 variables."""
+def test_file_takes_at_most_40_bytes_per_variable_and_step(tmp_path, make_block):
+    """Two floats per step, 13 per tenth step, five of them also per layer; 102 variables."""
     num_steps, block_size = 1000, 64
     variables = tuple(
         Variable(f"sequential/dense_{i}/{name}", f"sequential/dense_{i}", shape, "float32")
@@ -173,7 +173,7 @@ def test_full_record_and_scalars_cost_at_most_40_bytes_per_variable_and_step(tmp
     assert 13.2 < path.stat().st_size / (num_steps * len(variables)) <= 40
 
 
-def test_writing_and_reading_load_no_framework(tmp_path):
+def test_writing_and_reading_import_no_framework(tmp_path):
     code = f"""
 import sys
 import numpy as np
@@ -183,7 +183,7 @@ one = np.ones(1)
 block = StepBlock(
     optimizer="sgd", variables=(Variable("a/w", "a", (2,), "float32"),), steps=one.astype(int),
     iterations=one, epochs=one, batches=one, learning_rate=one, loss_scale=one, loss=one,
-    skipped=one < 0, held=one < 0, sampled=one > 0, values={{"gradient_norm": one[:, None]}},
+    skipped=one < 0, skipped_by_guard=one < 0, sampled=one > 0, values={{"gradient_norm": one[:, None]}},
     pools={{"gradient_norm": "norm"}})
 writer = BlockWriter({str(tmp_path)!r})
 writer.write(block)
@@ -192,7 +192,7 @@ writer.close()
 assert last_step({str(tmp_path)!r}) == len(load({str(tmp_path)!r}).steps) == 1
 print(sorted({{"tensorflow", "keras", "jax", "torch"}} & sys.modules.keys()))
 """
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.stdout == "[]\n", done.stderr
+    assert process.stdout == "[]\n", process.stderr

@@ -1,4 +1,4 @@
-"""The examples as they are run, short of a process of their own."""
+"""Runs the examples in the process of the tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 def example(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
-    """Runs an example with these arguments, in an empty folder."""
+    """Returns a function that runs an example with some arguments in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(EXAMPLES)
     monkeypatch.setenv("COLUMNS", "80")
@@ -30,6 +30,8 @@ def example(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., No
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes every name look-up fail."""
+
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise socket.gaierror(-2, "Name or service not known")
 

@@ -12,7 +12,7 @@ import keras_l4
 pytestmark = pytest.mark.any_backend
 
 
-def test_four_runs_and_a_picture(
+def test_records_four_runs_and_saves_a_chart(
     example: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     example("compare_optimizers.py", "--epochs", "2")
@@ -28,4 +28,4 @@ def test_four_runs_and_a_picture(
     # The correction 1 / (1 - β₁ᵗ) falls from 10 to 1 within the first steps.
     assert (rates["adam"][0] > 3 * rates["adam"][20]).all()
     assert image.imread(compare / "optimizers.png").shape == (600, 900, 4)
-    assert "Picture: logs/compare/optimizers.png\n" in capsys.readouterr().out
+    assert "Chart: logs/compare/optimizers.png\n" in capsys.readouterr().out

@@ -9,7 +9,7 @@ import keras_l4
 
 
 @pytest.mark.any_backend
-def test_the_optimizer_stays_and_every_step_is_recorded(
+def test_optimizer_is_unchanged_and_every_step_is_recorded(
     example: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     example("existing_project.py", "--epochs", "1")

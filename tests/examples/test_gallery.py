@@ -1,4 +1,4 @@
-"""The gallery: its pictures, its page, and the numbers behind them."""
+"""The pictures of the gallery, its page, and the numbers shown in them."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def picture(name: str) -> ModuleType:
 
 @functools.cache
 def measured(name: str) -> Any:
-    """Once for all tests: measuring is what takes time."""
+    """Returns the measurement of a picture. Cached, since measuring takes long."""
     return picture(name).measure()
 
 
-def test_all_pictures_are_on_the_page(
+def test_page_shows_all_pictures(
     example: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    found = {name: measured(name) for name in PICTURES}
+    measurements = {name: measured(name) for name in PICTURES}
     for name in PICTURES:
-        monkeypatch.setattr(picture(name), "measure", functools.partial(found.get, name))
+        monkeypatch.setattr(picture(name), "measure", functools.partial(measurements.get, name))
     example("gallery")
     out = capsys.readouterr().out
     page = (tmp_path / "gallery" / "index.html").read_text(encoding="utf-8")
@@ -62,7 +62,7 @@ def test_all_pictures_are_on_the_page(
         assert pixels.std() > 0.05
 
 
-def test_the_readme_has_the_captions_of_its_pictures() -> None:
+def test_readme_shows_the_captions_of_its_pictures() -> None:
     readme = (GALLERY.parents[1] / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"examples/images/(\w+)\.png", readme)
     captions = [picture(name).__doc__ or "no caption" for name in shown if name in PICTURES]
@@ -70,23 +70,23 @@ def test_the_readme_has_the_captions_of_its_pictures() -> None:
     assert all(caption in readme for caption in captions)
 
 
-def test_a_script_alone_writes_its_picture(example: Callable[..., None], tmp_path: Path) -> None:
+def test_each_script_saves_its_picture(example: Callable[..., None], tmp_path: Path) -> None:
     example("gallery/adagrad_unequal_curvature.py")
     assert (tmp_path / "gallery" / "adagrad_unequal_curvature.png").is_file()
 
 
-def test_every_optimizer_runs_and_gets_down() -> None:
+def test_every_optimizer_reduces_the_loss() -> None:
     race = picture("optimizers_race")
-    named = {name.split()[0].rstrip(",") for name in race.RACERS}
-    assert named == set(optimizers.__all__) - {"instrument", "restore"}
+    names = {name.split()[0].rstrip(",") for name in race.OPTIMIZERS}
+    assert names == set(optimizers.__all__) - {"instrument", "restore"}
 
-    walks = measured("optimizers_race").values()
-    losses = [race.heights(race.BEALE, points) for points in walks]
+    paths = measured("optimizers_race").values()
+    losses = [race.losses_at(race.BEALE, points) for points in paths]
     assert all(loss[0] == race.BEALE.value(*race.BEALE.start) for loss in losses)
     assert all(loss[-1] < 0.05 * loss[0] for loss in losses)
 
 
-def test_good_initial_weights_keep_the_gradient() -> None:
+def test_good_initialization_preserves_the_gradient() -> None:
     norms = measured("gradients_by_depth")
 
     def ratios(case: str) -> dict[str, float]:
@@ -100,23 +100,23 @@ def test_good_initial_weights_keep_the_gradient() -> None:
     assert np.min(norms["relu"]["σ = 0.6"]) > 1e5 * np.max(norms["relu"]["good"])
 
 
-def test_the_kinds_of_places_are_those_that_were_looked_for() -> None:
-    places = measured("critical_points").places
-    assert [place.kind for place in places] == ["saddle", "minimum", "flat region"]
+def test_critical_points_are_classified_correctly() -> None:
+    reports = measured("critical_points").reports
+    assert [report.kind for report in reports] == ["saddle", "minimum", "flat region"]
 
     convex, non_convex = measured("convex_and_non_convex").values()
     assert (convex.smallest > 0).all()
     assert (non_convex.smallest < 0).any()
 
 
-def test_overflow_is_where_float32_ends() -> None:
+def test_naive_softmax_overflows_at_the_limit_of_float32() -> None:
     naive, stable = measured("softmax_overflow").values()
     logits = picture("softmax_overflow").LOGITS
     assert logits[naive.nonfinite_steps[0] - 1] == logits[logits > np.log(3.4e38)][0]
     np.testing.assert_allclose(stable.norms, np.sqrt(2) * logits, rtol=0.03)
 
 
-def test_adagrads_rate_dies_while_rmsprops_recovers() -> None:
+def test_rate_of_adagrad_vanishes_while_that_of_rmsprop_recovers() -> None:
     adagrad, rmsprop = measured("adagrad_dying").values()
     assert (np.diff(adagrad.rates) <= 0).all()
     assert rmsprop.rates[-1] > 100 * adagrad.rates[-1]

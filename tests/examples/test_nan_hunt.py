@@ -7,14 +7,19 @@ import pytest
 
 
 @pytest.mark.any_backend
-def test_five_diseases_are_named(
+def test_origins_of_five_faults_are_found(
     example: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     example("nan_hunt.py")
     out = capsys.readouterr().out
-    born = re.findall(r"born +step \d+ → (.+)", out)
-    assert [place.split(" → ")[0] for place in born] == [
+    origins = re.findall(r"origin +step \d+ → (.+)", out)
+    assert [origin.split(" → ")[0] for origin in origins] == [
         *("data", "forward", "forward", "loss", "forward")
     ]
-    assert [place.rpartition(" ")[2] for place in born[1:]] == ["exp", "divide", "log", "matmul"]
+    assert [origin.rpartition(" ")[2] for origin in origins[1:]] == [
+        "exp",
+        "divide",
+        "log",
+        "matmul",
+    ]
     assert out.count("bit for bit") == 5

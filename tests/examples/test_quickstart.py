@@ -11,7 +11,7 @@ import pytest
 import keras_l4
 
 Example = Callable[..., None]
-ROWS = 400  # A sampled step in every epoch.
+ROWS = 400  # Enough for a sampled step in every epoch.
 LAYERS = {
     "digits": ["digits/hidden_1", "digits/hidden_2", "digits/output"],
     "mnist": ["mnist/conv_1", "mnist/conv_2", "mnist/hidden", "mnist/output"],
@@ -38,13 +38,13 @@ def reviews(num_words: int) -> Any:
 
 @pytest.fixture
 def downloads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few rows of noise in the shapes of the real data sets."""
+    """Replaces the data sets by a few rows of noise of the same shape."""
     monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: images(28, 28))
     monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: images(32, 32, 3))
     monkeypatch.setattr(keras.datasets.imdb, "load_data", reviews)
 
 
-def printed_rows(out: str) -> list[list[str]]:
+def parse_rows(out: str) -> list[list[str]]:
     return [line.split() for line in out.splitlines() if "→" in line and "/" in line][1:]
 
 
@@ -58,21 +58,21 @@ def printed_rows(out: str) -> list[list[str]]:
         pytest.param("imdb", "rmsprop", marks=pytest.mark.any_backend),
     ],
 )
-def test_a_row_per_layer(
+def test_table_has_a_row_per_layer(
     example: Example, capsys: pytest.CaptureFixture[str], dataset: str, optimizer: str
 ) -> None:
     arguments = ("--dataset", dataset, "--optimizer", optimizer, "--epochs", "2")
     example("quickstart.py", *arguments)
     out = capsys.readouterr().out
 
-    rows = printed_rows(out)
+    rows = parse_rows(out)
     assert [row[0] for row in rows] == LAYERS[dataset]
     assert all(row[-1] == "0" for row in rows)
     assert "nan" not in out
     assert out.endswith("tensorboard --logdir logs/quickstart\n")
 
 
-def test_the_table_says_what_was_recorded(
+def test_table_shows_recorded_values(
     example: Example, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     example("quickstart.py", "--epochs", "2", "--log-dir", "runs")
@@ -80,14 +80,14 @@ def test_the_table_says_what_was_recorded(
     output = run.series("gradient_norm").values[:, -1]
     first, last = (np.median(output[run.epochs == epoch]) for epoch in (0, 1))
 
-    row = next(row for row in printed_rows(capsys.readouterr().out) if "digits/output" in row)
+    row = next(row for row in parse_rows(capsys.readouterr().out) if "digits/output" in row)
     assert row[1:4] == [f"{first:.2g}", "→", f"{last:.2g}"]
 
 
 @pytest.mark.any_backend
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist", "cifar10", "imdb"])
-def test_without_a_network_it_names_the_default(example: Example, dataset: str) -> None:
+def test_failed_download_suggests_the_default_dataset(example: Example, dataset: str) -> None:
     with pytest.raises(SystemExit, match=rf"^Could not .*{dataset}; --dataset digits") as stopped:
         example("quickstart.py", "--dataset", dataset)
 

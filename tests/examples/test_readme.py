@@ -1,4 +1,4 @@
-"""The README can be followed: its code runs from top to bottom, and its tables are complete."""
+"""The code of the README runs from top to bottom, and its tables are complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILI
 
 
 def rows(section: str) -> list[list[str]]:
-    """The cells of all tables below a heading."""
+    """Returns the cells of all tables below a heading."""
     (body,) = re.findall(rf"^## {section}\n(.*?)(?=^## )", TEXT, flags=re.DOTALL | re.MULTILINE)
     lines = [line for line in body.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -32,36 +32,36 @@ def names(cell: str) -> list[str]:
 
 
 @pytest.mark.any_backend
-def test_python_blocks_run_in_order(tmp_path: Path) -> None:
-    # A process of its own: the blocks register an optimizer and a quantity.
+def test_python_blocks_of_the_readme_run_in_order(tmp_path: Path) -> None:
+    # In another process, since the blocks register an optimizer and a quantity.
     script = tmp_path / "readme.py"
     script.write_text("\n\n".join(BLOCKS), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error::RuntimeWarning"}
 
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
 
-    assert done.returncode == 0, done.stderr
-    assert "RuntimeWarning" not in done.stderr
-    assert "\nadam 57\n" in done.stdout.lower()
-    assert "\n114\n" in done.stdout
+    assert process.returncode == 0, process.stderr
+    assert "RuntimeWarning" not in process.stderr
+    assert "\nadam 57\n" in process.stdout.lower()
+    assert "\n114\n" in process.stdout
 
 
 @pytest.mark.any_backend
-def test_every_quantity_is_in_the_table() -> None:
+def test_readme_lists_every_quantity() -> None:
     documented = {
         name: when
         for cell, when, *_ in rows("What is recorded, and when")[2:]
         if when in ("every step", "sampled")
         for name in names(cell)
     }
-    recorded = {name: q.when for name, q in registry().items() if not name.startswith("_")}
+    recorded = {name: q.when for name, q in registry.items() if not name.startswith("_")}
     assert documented == recorded
 
 
 @pytest.mark.any_backend
-def test_every_argument_and_its_default_is_in_the_table() -> None:
+def test_readme_lists_every_argument_with_its_default() -> None:
     table = rows("The callbacks")
     documented = {
         name: cells[1].strip("`") for cells in table if len(cells) == 3 for name in names(cells[0])
@@ -74,11 +74,11 @@ def test_every_argument_and_its_default_is_in_the_table() -> None:
 
 @pytest.mark.any_backend
 @pytest.mark.parametrize("name", [n for n in keras_l4.callbacks.__all__ if n.lower() != "watch"])
-def test_every_callback_is_in_the_table(name: str) -> None:
+def test_readme_lists_every_callback(name: str) -> None:
     assert any(cells[0].startswith(f"`{name}(") for cells in rows("The callbacks"))
 
 
 @pytest.mark.any_backend
 @pytest.mark.parametrize("path", re.findall(r"`(examples/\w+\.py)`|\]\(([\w./]+)\)", TEXT))
-def test_every_file_it_names_is_there(path: tuple[str, str]) -> None:
+def test_files_named_in_the_readme_exist(path: tuple[str, str]) -> None:
     assert (ROOT / "".join(path)).is_file()

@@ -1,4 +1,4 @@
-"""Capsules load without unpickling anything, and say what is wrong with them."""
+"""Capsules load without unpickling anything; damaged ones raise a ValueError."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import pytest
 
 from keras_l4.forensics.capsule import Capsule
 
-ABOUT: dict[str, Any] = {
+METADATA: dict[str, Any] = {
     "format": 1,
     "step": 4,
     "event": {"step": 5, "message": "planted"},
-    "epochs_begin": [],
+    "epoch_starts": [],
     "recorded": ["dense/kernel"],
     "backend": "tensorflow",
     "model": None,
@@ -41,13 +41,13 @@ ROWS |= {"loss": np.zeros(1), "learning_rate": np.zeros(1)}
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    state = {kind: [np.ones(2)] * len(paths) for kind, paths in ABOUT["variables"].items()}
+    state = {kind: [np.ones(2)] * len(paths) for kind, paths in METADATA["variables"].items()}
     batch = (np.arange(3), {"a": np.array(["x", "yz"])}, None)
-    Capsule(ABOUT, state, [(batch, [])], ROWS).save(tmp_path / "capsule-5")
+    Capsule(METADATA, state, [(batch, [])], ROWS).save(tmp_path / "capsule-5")
     return tmp_path / "capsule-5"
 
 
-def test_what_is_saved_is_loaded(folder: Path) -> None:
+def test_loading_returns_what_was_saved(folder: Path) -> None:
     capsule = Capsule.load(folder)
     (x, named, weight), _ = capsule.batches[0]
     np.testing.assert_array_equal(x, np.arange(3))
@@ -57,15 +57,15 @@ def test_what_is_saved_is_loaded(folder: Path) -> None:
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_the_folder_above_is_none_but_says_what_lies_in_it(tmp_path: Path) -> None:
+def test_parent_folder_is_rejected_with_the_capsules_inside_it(tmp_path: Path) -> None:
     (tmp_path / "capsule-46").mkdir()
     (tmp_path / "capsule-46" / "capsule.json").touch()
     with pytest.raises(FileNotFoundError, match=r"Pass one of \['.*capsule-46'\]"):
         Capsule.load(tmp_path)
 
 
-def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="is no capsule"):
+def test_other_folder_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is not a capsule"):
         Capsule.load(tmp_path)
 
 
@@ -85,13 +85,13 @@ Capsule({}, {"trainable": [np.ones(3)]}, [], {}).save(Path(sys.argv[1]))
 
 
 @pytest.mark.any_backend
-def test_a_run_that_is_killed_while_it_writes(folder: Path) -> None:
+def test_process_killed_while_writing_leaves_no_capsule(folder: Path) -> None:
     unfinished = folder.parent / "capsule-6"
     done = subprocess.run([sys.executable, "-c", KILLED, str(unfinished)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert [path.name for path in folder.parent.glob("capsule-*")] == ["capsule-5"]
     Capsule.load(folder).save(unfinished)
-    assert Capsule.load(unfinished).about == ABOUT
+    assert Capsule.load(unfinished).metadata == METADATA
 
 
 class Hostile:
@@ -99,20 +99,20 @@ class Hostile:
         return exec, ("raise SystemExit('unpickled')",)
 
 
-def pickled(file: Path) -> None:
+def write_pickle(file: Path) -> None:
     np.savez(file, **{"000000": np.array([Hostile()], dtype=object)})
 
 
 @pytest.mark.parametrize("name", ["trainable.npz", "batch-000000.npz", "rows.npz"])
-def test_nothing_is_unpickled(folder: Path, name: str) -> None:
-    pickled(folder / name)
+def test_pickled_array_is_rejected_without_unpickling(folder: Path, name: str) -> None:
+    write_pickle(folder / name)
     with pytest.raises(ValueError, match="damaged"):
         Capsule.load(folder)
 
 
 @pytest.mark.parametrize("name", ["trainable.npz", "batch-000000.npz", "rows.npz", "capsule.json"])
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04nonsense", pickle.dumps(1), b"[1, 2]"])
-def test_a_damaged_file_is_an_error(folder: Path, name: str, content: bytes) -> None:
+def test_damaged_file_is_rejected(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
     with pytest.raises(ValueError, match="damaged"):
         Capsule.load(folder)
@@ -133,7 +133,7 @@ def test_a_damaged_file_is_an_error(folder: Path, name: str, content: bytes) -> 
         {"step": "4"},
         {"event": {"step": None}},
         {"event": None},
-        {"epochs_begin": 1},
+        {"epoch_starts": 1},
         {"recorded": []},
         {"recorded": ["a", "b"]},
         {"backend": None},
@@ -141,27 +141,27 @@ def test_a_damaged_file_is_an_error(folder: Path, name: str, content: bytes) -> 
     ],
     ids=str,
 )
-def test_a_crafted_description_is_an_error(folder: Path, change: dict[str, Any]) -> None:
-    (folder / "capsule.json").write_text(json.dumps(ABOUT | change))
+def test_crafted_metadata_is_rejected(folder: Path, change: dict[str, Any]) -> None:
+    (folder / "capsule.json").write_text(json.dumps(METADATA | change))
     with pytest.raises(ValueError, match="damaged"):
         Capsule.load(folder)
 
 
-def test_a_description_that_is_too_deep(folder: Path) -> None:
+def test_too_deeply_nested_metadata_is_rejected(folder: Path) -> None:
     (folder / "capsule.json").write_text("[" * 100_000 + "]" * 100_000)
     with pytest.raises(ValueError, match="damaged"):
         Capsule.load(folder)
 
 
-@pytest.mark.parametrize("key", [key for key in ABOUT if key != "model_error"])
-def test_a_description_that_lacks_something(folder: Path, key: str) -> None:
-    rest = {name: value for name, value in ABOUT.items() if name != key}
+@pytest.mark.parametrize("key", [key for key in METADATA if key != "model_error"])
+def test_metadata_with_a_missing_key_is_rejected(folder: Path, key: str) -> None:
+    rest = {name: value for name, value in METADATA.items() if name != key}
     (folder / "capsule.json").write_text(json.dumps(rest))
     with pytest.raises(ValueError, match="damaged"):
         Capsule.load(folder)
 
 
-def test_arrays_that_claim_to_be_huge(folder: Path) -> None:
+def test_array_that_claims_to_be_huge_is_rejected(folder: Path) -> None:
     header = io.BytesIO()
     claim = {"descr": "<f4", "fortran_order": False, "shape": (2**50,)}
     np.lib.format.write_array_header_1_0(header, claim)
@@ -171,13 +171,13 @@ def test_arrays_that_claim_to_be_huge(folder: Path) -> None:
         Capsule.load(folder)
 
 
-def test_arrays_that_unfold_in_memory(folder: Path) -> None:
+def test_compressed_arrays_are_rejected(folder: Path) -> None:
     np.savez_compressed(folder / "trainable.npz", **{"000000": np.zeros(2**20)})
     with pytest.raises(ValueError, match="compressed"):
         Capsule.load(folder)
 
 
-def test_names_that_lead_out_of_the_folder(folder: Path) -> None:
+def test_array_name_cannot_write_outside_of_the_folder(folder: Path) -> None:
     with ZipFile(folder / "rows.npz", "a") as archive:
         archive.writestr("../../escaped.npy", b"nothing")
     outside = sorted(folder.parent.parent.rglob("*escaped*"))
@@ -189,14 +189,14 @@ def test_names_that_lead_out_of_the_folder(folder: Path) -> None:
 @pytest.mark.parametrize(
     "row", [{"loss": np.zeros(2)}, {"gradient_norm": np.zeros(1)}, {"steps": np.array(5)}], ids=str
 )
-def test_rows_of_another_shape(folder: Path, row: dict[str, np.ndarray]) -> None:
+def test_rows_of_wrong_shape_are_rejected(folder: Path, row: dict[str, np.ndarray]) -> None:
     np.savez(folder / "rows.npz", **(ROWS | row))
     with pytest.raises(ValueError, match="damaged"):
         Capsule.load(folder)
 
 
-def test_objects_are_not_saved(tmp_path: Path) -> None:
+def test_python_objects_are_not_saved(tmp_path: Path) -> None:
     batch = np.array([object()])
     with pytest.raises(ValueError, match="Python objects"):
-        Capsule(ABOUT, {}, [((batch,), [])], {}).save(tmp_path / "capsule")
+        Capsule(METADATA, {}, [((batch,), [])], {}).save(tmp_path / "capsule")
     assert not list(tmp_path.iterdir())

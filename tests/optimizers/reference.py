@@ -1,4 +1,4 @@
-"""Keras' optimizers in float64 NumPy, as their papers and documentation have them."""
+"""The Keras optimizers in float64 NumPy, as in their papers and documentation."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from tests.quantities.twins import Array, Truth, norm
+from tests.quantities.numpy_reference import Array, ReferenceStep, norm
 
 
 class Reference:
-    """One optimizer's second moments and effective learning rates.
+    """Second moments and effective learning rates of one optimizer.
 
     Args:
-        learning_rate: A number, or a function of the number of calls before.
-        clip: One gradient per variable to what is consumed of them.
-        options: The optimizer's own.
+        learning_rate: A number, or a function of the number of previous calls.
+        clip: Clips gradients, one per variable.
+        **options: Arguments of the optimizer.
     """
 
     epsilon = 1e-7
@@ -36,32 +36,38 @@ class Reference:
         self.sizes = sizes
         self.v = [self.start(n) for n in sizes]
 
-    def step(self, gradients: list[Array], calls: int) -> list[Truth]:
-        """One update, which is the `calls`-th call from 0."""
+    def step(self, gradients: list[Array], calls: int) -> list[ReferenceStep]:
+        """Computes one update.
+
+        Args:
+            gradients: One gradient per variable.
+            calls: Number of previous calls.
+        """
         self.learning_rate = float(self._schedule(calls))
         self.t += 1
-        consumed = self._clip(gradients)
-        self.v = [self.advance(i, g) for i, g in enumerate(consumed)]
-        return [self._truth(*both) for both in zip(gradients, consumed, self.v, strict=True)]
+        clipped = self._clip(gradients)
+        self.v = [self.advance(i, g) for i, g in enumerate(clipped)]
+        columns = zip(gradients, clipped, self.v, strict=True)
+        return [self._reference_step(*column) for column in columns]
 
-    def _truth(self, gradient: Array, consumed: Array, v: Array) -> Truth:
+    def _reference_step(self, gradient: Array, clipped: Array, v: Array) -> ReferenceStep:
         unknown = np.full(len(v), np.nan)
         with np.errstate(invalid="ignore"):
             rates, rate = self.rate(v), self.rate(np.array([v.mean()]))
-        sizes, dominated = np.array([len(v)]), self.epsilon_dominated(v)
-        return Truth(gradient, consumed, unknown, unknown, rates, rate, sizes, dominated)
+        sizes, is_dominated = np.array([len(v)]), self.is_epsilon_dominated(v)
+        return ReferenceStep(gradient, clipped, unknown, unknown, rates, rate, sizes, is_dominated)
 
     def start(self, size: int) -> Array:
         return np.zeros(size)
 
     def advance(self, i: int, g: Array) -> Array:
-        """The second moment that the rate divides by."""
+        """Returns the second moment after a gradient."""
         return self.v[i]
 
     def rate(self, v: Array) -> Array:
         return np.full(len(v), self.learning_rate)
 
-    def epsilon_dominated(self, v: Array) -> Array:
+    def is_epsilon_dominated(self, v: Array) -> Array:
         return np.zeros(len(v), bool)
 
 
@@ -81,7 +87,7 @@ class Adagrad(Reference):
     def rate(self, v: Array) -> Array:
         return self.learning_rate / np.sqrt(v + self.epsilon)
 
-    def epsilon_dominated(self, v: Array) -> Array:
+    def is_epsilon_dominated(self, v: Array) -> Array:
         return v < self.epsilon
 
 
@@ -118,7 +124,7 @@ class Adam(Reference):
         bias_1, bias_2 = 1 - self.beta_1**self.t, 1 - self.beta_2**self.t
         return self.learning_rate * np.sqrt(bias_2) / bias_1 / (np.sqrt(v) + self.epsilon)
 
-    def epsilon_dominated(self, v: Array) -> Array:
+    def is_epsilon_dominated(self, v: Array) -> Array:
         return np.sqrt(v) < self.epsilon
 
 
@@ -126,7 +132,7 @@ class Nadam(Adam):
     def rate(self, v: Array) -> Array:
         return self.learning_rate / (np.sqrt(v / (1 - self.beta_2**self.t)) + self.epsilon)
 
-    def epsilon_dominated(self, v: Array) -> Array:
+    def is_epsilon_dominated(self, v: Array) -> Array:
         return np.sqrt(v / (1 - self.beta_2**self.t)) < self.epsilon
 
 
@@ -137,7 +143,7 @@ class Adamax(Adam):
     def rate(self, v: Array) -> Array:
         return self.learning_rate / (1 - self.beta_1**self.t) / (v + self.epsilon)
 
-    def epsilon_dominated(self, v: Array) -> Array:
+    def is_epsilon_dominated(self, v: Array) -> Array:
         return v < self.epsilon
 
 

@@ -1,4 +1,4 @@
-"""instrument and restore: an optimizer that records passes for what it is."""
+"""`instrument` and `restore`: a recording optimizer looks like the original."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ OURS = [
 ]
 
 
-@keras.saving.register_keras_serializable("somebody", name="Theirs")
-class Own(keras.optimizers.SGD):
-    """An optimizer of the user's, registered under another name than its own."""
+@keras.saving.register_keras_serializable("package", name="Renamed")
+class UserOptimizer(keras.optimizers.SGD):
+    """A user's optimizer, registered under another name than that of its class."""
 
 
 def unbuilt(cls: type) -> Any:
@@ -41,10 +41,10 @@ def trained(cls: type) -> Any:
     return model.optimizer
 
 
-@pytest.mark.parametrize("age", [unbuilt, built, trained])
-@pytest.mark.parametrize("cls", [*STOCK, Own, *OURS])
-def test_it_looks_the_same_while_it_records_and_after(cls: type, age: Any) -> None:
-    optimizer = age(cls)
+@pytest.mark.parametrize("make", [unbuilt, built, trained])
+@pytest.mark.parametrize("cls", [*STOCK, UserOptimizer, *OURS])
+def test_instrumented_optimizer_looks_like_the_original(cls: type, make: Any) -> None:
+    optimizer = make(cls)
     original = type(optimizer)
     variables = list(optimizer.variables)
     tracked = list(optimizer._variables)
@@ -66,7 +66,7 @@ def test_it_looks_the_same_while_it_records_and_after(cls: type, age: Any) -> No
 
 
 @pytest.mark.parametrize("cls", [keras.optimizers.Adam, keras_l4.optimizers.Adam])
-def test_twice_is_once(cls: type) -> None:
+def test_instrument_and_restore_are_idempotent(cls: type) -> None:
     optimizer = instrument(built(cls))
     recorder, recording = optimizer.recorder, type(optimizer)
     instrument(optimizer)
@@ -79,7 +79,7 @@ def test_twice_is_once(cls: type) -> None:
     assert type(optimizer) is stock is type(unbuilt(cls))
 
 
-def test_again_after_restore_records_anew() -> None:
+def test_instrument_after_restore_creates_another_recorder() -> None:
     optimizer = built(keras.optimizers.Adam)
     first = instrument(optimizer).recorder
     again = instrument(restore(optimizer)).recorder
@@ -89,7 +89,7 @@ def test_again_after_restore_records_anew() -> None:
     assert again is not first
 
 
-def test_loss_scaling_stays_around_its_optimizer() -> None:
+def test_loss_scale_optimizer_keeps_its_inner_optimizer() -> None:
     inner = keras.optimizers.Adam(0.1)
     scaled = keras.optimizers.LossScaleOptimizer(inner)
     scaled.build([keras.Variable([1.0])])
@@ -105,7 +105,7 @@ def test_loss_scaling_stays_around_its_optimizer() -> None:
 
 @pytest.mark.parametrize("function", [instrument, restore])
 @pytest.mark.parametrize("wrong", [None, "adam", keras.optimizers.Adam, object()])
-def test_what_is_no_optimizer_is_refused(function: Any, wrong: Any) -> None:
+def test_other_objects_raise_a_type_error(function: Any, wrong: Any) -> None:
     with pytest.raises(TypeError) as raised:
         function(wrong)
     message = str(raised.value)
@@ -113,9 +113,11 @@ def test_what_is_no_optimizer_is_refused(function: Any, wrong: Any) -> None:
     assert "expected a keras.optimizers.Optimizer" in message
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="torch has updates of its own")
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="only Keras on torch has fused updates"
+)
 @pytest.mark.parametrize("cls", [*OURS, keras.optimizers.Adam, keras.optimizers.SGD])
-def test_torch_keeps_its_fused_updates(cls: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_uses_its_fused_updates(cls: type, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     called: list[str] = []
@@ -136,7 +138,7 @@ def test_torch_keeps_its_fused_updates(cls: type, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("cls", OURS)
-def test_ours_derive_from_what_keras_makes(cls: type) -> None:
+def test_our_classes_derive_from_the_class_that_keras_instantiates(cls: type) -> None:
     stock = getattr(keras.optimizers, cls.__name__)
 
     assert isinstance(cls(0.1), type(stock(0.1)))

@@ -1,4 +1,4 @@
-"""After training with us, what leaves a model has no trace of us."""
+"""Models trained with keras_l4 are exported, saved and changed as without it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def trained() -> Any:
     return model
 
 
-@pytest.mark.skipif(ON == "torch", reason="Keras exports a TensorFlow SavedModel from torch not")
-def test_export(trained: Any, tmp_path: Path) -> None:
+@pytest.mark.skipif(ON == "torch", reason="Keras cannot export a TensorFlow SavedModel from torch")
+def test_export_does_not_mention_keras_l4(trained: Any, tmp_path: Path) -> None:
     trained.export(tmp_path, verbose=False)
 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -32,7 +32,7 @@ def test_export(trained: Any, tmp_path: Path) -> None:
     assert not [path for path in files if b"keras_l4" in path.read_bytes()]
 
 
-def test_clone(trained: Any) -> None:
+def test_clone_has_the_same_variables_and_trains(trained: Any) -> None:
     clone = keras.models.clone_model(trained)
 
     assert [v.path for v in clone.variables] == [v.path for v in trained.variables]
@@ -40,7 +40,7 @@ def test_clone(trained: Any) -> None:
     train(clone)
 
 
-def test_weights_alone(trained: Any, tmp_path: Path) -> None:
+def test_weights_file_loads_into_a_stock_model(trained: Any, tmp_path: Path) -> None:
     trained.save_weights(tmp_path / "w.weights.h5")
     fresh = build()
     fresh.optimizer.build(fresh.trainable_variables)
@@ -49,8 +49,8 @@ def test_weights_alone(trained: Any, tmp_path: Path) -> None:
     assert same(state(fresh), state(trained))
 
 
-@pytest.mark.skipif(ON != "jax", reason="Orbax is JAX's")
-def test_orbax(tmp_path: Path) -> None:
+@pytest.mark.skipif(ON != "jax", reason="Orbax checkpoints are for JAX")
+def test_orbax_checkpoint_is_that_of_a_plain_run(tmp_path: Path) -> None:
     pytest.importorskip("orbax.checkpoint")
 
     def saved(*callbacks: Any) -> dict[str, np.ndarray]:
@@ -67,7 +67,7 @@ def test_orbax(tmp_path: Path) -> None:
     assert same(list(plain.values()), list(watched.values()))
 
 
-def test_lora_after_compile() -> None:
+def test_lora_variables_added_after_compile_are_recorded() -> None:
     def make() -> Any:
         model = build()
         model.layers[0].enable_lora(2)
@@ -89,12 +89,12 @@ def test_lora_after_compile() -> None:
 def quantized(mode: str) -> Any:
     model = build()
     model.quantize(mode)
-    # Keras trains float8 on TensorFlow in a graph only.
+    # On TensorFlow, Keras trains float8 in graph mode only.
     model.compile("adam", "mse", run_eagerly=False)
     return model
 
 
-def test_quantized_to_int8() -> None:
+def test_int8_model_trains_and_is_recorded() -> None:
     plain, watched = quantized("int8"), quantized("int8")
     recorded: list[keras_l4.StepBlock] = []
     train(plain)
@@ -104,7 +104,7 @@ def test_quantized_to_int8() -> None:
     assert [v.path for v in recorded[0].variables] == [v.path for v in watched.trainable_variables]
 
 
-def test_scales_of_float8_are_named_and_not_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_float8_scales_are_reported_as_not_recorded(capsys: pytest.CaptureFixture[str]) -> None:
     plain, watched = quantized("float8"), quantized("float8")
     recorded: list[keras_l4.StepBlock] = []
     train(plain)
@@ -115,12 +115,12 @@ def test_scales_of_float8_are_named_and_not_recorded(capsys: pytest.CaptureFixtu
     scales = {v.path for v in watched.trainable_variables if v.overwrite_with_gradient}
     assert scales
     assert not scales & {v.path for v in recorded[0].variables}
-    told = capsys.readouterr().out
-    assert all(path in told for path in scales)
+    output = capsys.readouterr().out
+    assert all(path in output for path in scales)
     assert np.isfinite(recorded[0].values["gradient_norm"]).all()
 
 
-def test_other_data_after_us(trained: Any) -> None:
+def test_evaluate_and_predict_work_after_recording(trained: Any) -> None:
     x, y = rows()
     assert trained.evaluate(x, y, verbose=0) > 0
     assert trained.predict(x, verbose=0).shape == y.shape

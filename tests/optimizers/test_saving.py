@@ -1,4 +1,4 @@
-"""P4: what is saved is what stock Keras saves, and loads either way."""
+"""P4: saved files are those of stock Keras, and load with and without keras_l4."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ import pytest
 import keras_l4
 from keras_l4.callbacks import GradientNorms
 from keras_l4.optimizers import instrument
-from keras_l4.optimizers.recording import Recording
-from tests.archives import archive, public, tree
+from keras_l4.optimizers.recording import RecordingMixin
+from tests.archives import read_hdf5, read_keras_archive, with_public_names
 from tests.training import FEATURES, STEPS, build, same, state, train
 
 
-def stock() -> Any:
+def stock_adam() -> Any:
     return keras.optimizers.Adam(0.1, amsgrad=True, name="adam")
 
 
-def ours() -> Any:
+def our_adam() -> Any:
     return keras_l4.optimizers.Adam(0.1, amsgrad=True, name="adam")
 
 
 def stock_scaled() -> Any:
-    return keras.optimizers.LossScaleOptimizer(stock(), initial_scale=4.0, name="scaled")
+    return keras.optimizers.LossScaleOptimizer(stock_adam(), initial_scale=4.0, name="scaled")
 
 
 def ours_scaled() -> Any:
-    return keras.optimizers.LossScaleOptimizer(ours(), initial_scale=4.0, name="scaled")
+    return keras.optimizers.LossScaleOptimizer(our_adam(), initial_scale=4.0, name="scaled")
 
 
-PAIRS = {"plain": (stock, ours), "loss scaling": (stock_scaled, ours_scaled)}
+PAIRS = {"plain": (stock_adam, our_adam), "loss scaling": (stock_scaled, ours_scaled)}
 
 
 @dataclass
-class Doors:
-    """All the ways out of one training of `STEPS` steps."""
+class SavedRun:
+    """All saved files and the final state of one training of `STEPS` steps."""
 
     files: dict[str, Path]
     tree: dict[str, Any]
@@ -59,7 +59,7 @@ class SaveAll(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         optimizer = self.model.optimizer
-        self.recording = isinstance(optimizer, Recording) and optimizer.is_recording
+        self.recording = isinstance(optimizer, RecordingMixin) and optimizer.is_recording
         self.model.save(self.folder / "during.keras")
         self.model.save_weights(self.folder / "during.weights.h5")
         self.tree = leaves(self.model)
@@ -70,7 +70,7 @@ def leaves(model: Any) -> dict[str, Any]:
     return {"/".join(map(str, path)): np.array(leaf).tolist() for path, leaf in flat}
 
 
-def saved(make: Any, folder: Path, *callbacks: Any) -> Doors:
+def saved(make: Any, folder: Path, *callbacks: Any) -> SavedRun:
     model = build(make())
     during = SaveAll(folder)
     checkpoint = keras.callbacks.ModelCheckpoint(folder / "checkpoint.keras", save_freq=STEPS)
@@ -78,7 +78,7 @@ def saved(make: Any, folder: Path, *callbacks: Any) -> Doors:
     assert during.recording == bool(callbacks)
     model.save(folder / "after.keras")
     files = {path.name: path for path in folder.iterdir()}
-    return Doors(files, during.tree, state(model), int(model.optimizer.iterations))
+    return SavedRun(files, during.tree, state(model), int(model.optimizer.iterations))
 
 
 @pytest.fixture(scope="module", params=PAIRS)
@@ -87,37 +87,37 @@ def pair(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def plain(pair: str, tmp_path_factory: pytest.TempPathFactory) -> Doors:
-    """What stock Keras saves."""
+def plain(pair: str, tmp_path_factory: pytest.TempPathFactory) -> SavedRun:
+    """Returns the files of stock Keras."""
     return saved(PAIRS[pair][0], tmp_path_factory.mktemp("plain"))
 
 
 @pytest.fixture(scope="module", params=["instrumented stock", "instrumented ours", "ours"])
 def watched(
     request: pytest.FixtureRequest, pair: str, tmp_path_factory: pytest.TempPathFactory
-) -> Doors:
-    """What is saved with us: our callback, our optimizer, or both."""
+) -> SavedRun:
+    """Returns the files of a run with a callback of keras_l4, one of its optimizers, or both."""
     make = PAIRS[pair]["ours" in request.param]
     callbacks = [GradientNorms()] if "instrumented" in request.param else []
     return saved(make, tmp_path_factory.mktemp("watched"), *callbacks)
 
 
-@pytest.mark.parametrize("door", ["during.keras", "checkpoint.keras", "after.keras"])
-def test_archives_are_those_of_stock_keras(plain: Doors, watched: Doors, door: str) -> None:
-    config, weights = archive(watched.files[door])
-    expected_config, expected_weights = archive(plain.files[door])
+@pytest.mark.parametrize("file", ["during.keras", "checkpoint.keras", "after.keras"])
+def test_archives_are_those_of_stock_keras(plain: SavedRun, watched: SavedRun, file: str) -> None:
+    config, weights = read_keras_archive(watched.files[file])
+    expected_config, expected_weights = read_keras_archive(plain.files[file])
 
-    assert public(config) == public(expected_config)
+    assert with_public_names(config) == with_public_names(expected_config)
     assert weights == expected_weights
     assert "keras_l4" not in config
 
 
-def test_weights_files_are_those_of_stock_keras(plain: Doors, watched: Doors) -> None:
-    door = "during.weights.h5"
-    assert tree(watched.files[door]) == tree(plain.files[door])
+def test_weights_files_are_those_of_stock_keras(plain: SavedRun, watched: SavedRun) -> None:
+    file = "during.weights.h5"
+    assert read_hdf5(watched.files[file]) == read_hdf5(plain.files[file])
 
 
-def test_state_trees_are_those_of_stock_keras(plain: Doors, watched: Doors) -> None:
+def test_state_trees_are_those_of_stock_keras(plain: SavedRun, watched: SavedRun) -> None:
     assert watched.tree == plain.tree
 
 
@@ -128,14 +128,16 @@ def load_into(make: Any, path: Path) -> Any:
     return model
 
 
-def test_weights_and_slots_cross_over(pair: str, plain: Doors, watched: Doors) -> None:
+def test_weights_and_slots_load_into_stock_and_recording_optimizers(
+    pair: str, plain: SavedRun, watched: SavedRun
+) -> None:
     to_stock = load_into(PAIRS[pair][0], watched.files["during.weights.h5"])
     to_ours = load_into(PAIRS[pair][1], plain.files["during.weights.h5"])
 
     for model in (to_stock, to_ours):
         assert same(state(model), plain.state)
         assert int(model.optimizer.iterations) == plain.iterations == STEPS
-    # And both train on from there alike.
+    # Both continue training alike.
     train(to_stock)
     train(to_ours, GradientNorms())
     assert same(state(to_ours), state(to_stock))
@@ -161,13 +163,13 @@ for path in sys.argv[1:]:
 """
 
 
-def test_it_loads_where_keras_l4_is_not_installed(tmp_path: Path) -> None:
+def test_saved_model_loads_without_keras_l4(tmp_path: Path) -> None:
     files, expected = [], []
     for name, (_, make) in PAIRS.items():
         (tmp_path / name).mkdir()
-        doors = saved(make, tmp_path / name, GradientNorms())
-        files += [str(path) for path in doors.files.values() if path.suffix == ".keras"]
-        _, moment, *_ = (x for x in doors.state if x.shape == (FEATURES, 2))
+        run = saved(make, tmp_path / name, GradientNorms())
+        files += [str(path) for path in run.files.values() if path.suffix == ".keras"]
+        _, moment, *_ = (x for x in run.state if x.shape == (FEATURES, 2))
         expected += [f"{STEPS} {moment.tobytes().hex()}"] * 3
     command = [sys.executable, "-c", LOADS, *files]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
@@ -176,38 +178,38 @@ def test_it_loads_where_keras_l4_is_not_installed(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == expected
 
 
-def test_the_config_names_the_public_class(tmp_path: Path) -> None:
-    build(ours()).save(tmp_path / "m.keras")
-    config = json.loads(archive(tmp_path / "m.keras")[0])["compile_config"]["optimizer"]
+def test_config_names_the_public_keras_class(tmp_path: Path) -> None:
+    build(our_adam()).save(tmp_path / "m.keras")
+    config = json.loads(read_keras_archive(tmp_path / "m.keras")[0])["compile_config"]["optimizer"]
 
     assert config["module"] == "keras.optimizers"
     assert config["class_name"] == "Adam"
     assert config["registered_name"] is None
 
 
-def test_loading_into_an_instrumented_optimizer(tmp_path: Path) -> None:
+def test_weights_load_into_an_instrumented_optimizer(tmp_path: Path) -> None:
     path = tmp_path / "m.weights.h5"
-    source = build(stock())
+    source = build(stock_adam())
     train(source, epochs=2)
     source.save_weights(path)
-    target = build(stock())
+    target = build(stock_adam())
     load = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: target.load_weights(path))
     train(target, GradientNorms(), load)
 
     assert same(state(target), state(source))
 
 
-@keras.saving.register_keras_serializable("somebody", name="Theirs")
-class Own(keras.optimizers.SGD):
-    """An optimizer of the user's."""
+@keras.saving.register_keras_serializable("package", name="Renamed")
+class UserOptimizer(keras.optimizers.SGD):
+    """A user's optimizer, registered under another name than that of its class."""
 
 
-def test_a_registered_class_keeps_its_registered_name(tmp_path: Path) -> None:
+def test_registered_class_is_saved_under_its_registered_name(tmp_path: Path) -> None:
     path = tmp_path / "m.keras"
-    model = build(Own(0.1))
+    model = build(UserOptimizer(0.1))
     instrument(model.optimizer)
     model.save(path)
 
-    config = json.loads(archive(path)[0])["compile_config"]["optimizer"]
-    assert config["registered_name"] == "somebody>Theirs"
-    assert type(keras.saving.load_model(path).optimizer) is Own
+    config = json.loads(read_keras_archive(path)[0])["compile_config"]["optimizer"]
+    assert config["registered_name"] == "package>Renamed"
+    assert type(keras.saving.load_model(path).optimizer) is UserOptimizer

@@ -1,4 +1,4 @@
-"""On JAX and torch nothing of ours loads TensorFlow, which takes seconds and memory."""
+"""On JAX and torch keras_l4 does not load TensorFlow, which takes seconds and memory."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ model.fit(np.ones((8, 3)), np.ones((8, 1)), verbose=0, callbacks=[diagnostics])
 assert len(keras_l4.load(sys.argv[1]).steps) == 1
 recorder = keras_l4.callbacks.FlightRecorder(sys.argv[1], verbose=0)
 model.fit(np.full((8, 3), np.nan), np.ones((8, 1)), verbose=0, callbacks=[recorder])
-assert keras_l4.replay(recorder.capsule).reproduced
+assert keras_l4.replay(recorder.capsule).is_reproduced
 print("tensorflow" in sys.modules)
 """
 
 
 @pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="it is the backend")
-def test_fit_and_load_do_without_tensorflow(tmp_path: Path) -> None:
-    assert importlib.util.find_spec("tensorflow"), "the test shows nothing without TensorFlow"
+def test_fit_load_and_replay_do_not_import_tensorflow(tmp_path: Path) -> None:
+    assert importlib.util.find_spec("tensorflow"), "TensorFlow has to be installed for this test"
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": os.fspath(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

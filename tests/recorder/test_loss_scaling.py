@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.optimizers.reference import Adam
-from tests.recorder.recorded import fit, prescribed_model, train
+from tests.recorder.harness import fit, prescribed_model, train
 
 SCALE = 2.0**15
 
@@ -23,7 +23,7 @@ def gradients() -> np.ndarray:
     return np.random.default_rng(0).standard_normal((9, 6)).astype("float32")
 
 
-def test_overflow_steps_are_recorded_as_skipped(gradients: np.ndarray) -> None:
+def test_steps_that_overflow_are_recorded_as_skipped(gradients: np.ndarray) -> None:
     gradients[[0, 4], 2] = 1e36, np.nan
     gradients[4, 3] = -1e36
     block = train(prescribed_model(scaled(), {"a": [(2, 3)]}), [gradients], every=2)
@@ -46,24 +46,24 @@ def test_overflow_steps_are_recorded_as_skipped(gradients: np.ndarray) -> None:
     assert block.values["update_norm"][[0, 2], 0].tolist() == [0, 0]
 
 
-def test_rates_do_not_see_skipped_steps(gradients: np.ndarray) -> None:
-    twin = Adam(0.1)
-    twin.build([6])
+def test_skipped_steps_do_not_change_the_effective_rate(gradients: np.ndarray) -> None:
+    reference = Adam(0.1)
+    reference.build([6])
     applied = [0, 1, 2, 4, 5, 6, 7, 8]
-    truths = {row: twin.step([gradients[row].astype(float)], row)[0] for row in applied}
-    twin.t += 1
+    expected = {row: reference.step([gradients[row].astype(float)], row)[0] for row in applied}
+    reference.t += 1
     gradients[3, 2] = np.inf
     block = train(prescribed_model(scaled(), {"a": [(2, 3)]}), [gradients], every=100)
     rates = block.values["effective_learning_rate"][:, 0]
-    np.testing.assert_allclose(rates[applied], [truths[r].rate[0] for r in applied], rtol=1e-5)
+    np.testing.assert_allclose(rates[applied], [expected[r].rate[0] for r in applied], rtol=1e-5)
 
 
-def test_skipped_for_a_variable_that_is_not_recorded(gradients: np.ndarray) -> None:
-    """Then nothing is conspicuous about those that are."""
-    twin = Adam(0.1)
-    twin.build([6])
+def test_step_is_skipped_if_an_unrecorded_gradient_overflows(gradients: np.ndarray) -> None:
+    """The recorded gradients are finite in that step."""
+    reference = Adam(0.1)
+    reference.build([6])
     applied = [0, 1, 2, 4, 5, 6, 7, 8]
-    rates = [twin.step([gradients[row].astype(float)], row)[0].rate[0] for row in applied]
+    rates = [reference.step([gradients[row].astype(float)], row)[0].rate[0] for row in applied]
     other = np.ones((9, 2))
     other[3, 1] = np.inf
     model = prescribed_model(scaled(), {"a": [(2, 3)], "b": [(2,)]})
@@ -74,7 +74,7 @@ def test_skipped_for_a_variable_that_is_not_recorded(gradients: np.ndarray) -> N
     np.testing.assert_allclose(got, rates, rtol=1e-5)
 
 
-def test_micro_step_that_is_skipped_has_its_own_row(gradients: np.ndarray) -> None:
+def test_skipped_micro_step_has_its_own_row(gradients: np.ndarray) -> None:
     gradients[2, [1, 3]] = np.nan, np.inf
     optimizer = scaled(gradient_accumulation_steps=4)
     block = train(prescribed_model(optimizer, {"a": [(2, 3)]}), [gradients], every=100)
@@ -87,7 +87,7 @@ def test_micro_step_that_is_skipped_has_its_own_row(gradients: np.ndarray) -> No
     np.testing.assert_allclose(block.values["gradient_norm"][1:, 0], want, rtol=1e-5)
 
 
-def test_fixed_loss_scale(gradients: np.ndarray) -> None:
+def test_gradients_are_divided_by_a_fixed_loss_scale(gradients: np.ndarray) -> None:
     optimizer = keras.optimizers.SGD(0.1, loss_scale_factor=64.0)
     block = train(prescribed_model(optimizer, {"a": [(2, 3)]}), [gradients], every=1)
     want = np.linalg.norm(gradients.astype(float), axis=1)
@@ -103,7 +103,7 @@ def mixed_float16() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("mixed_float16")
-def test_mixed_float16_unscales() -> None:
+def test_mixed_float16_gradients_are_unscaled() -> None:
     """Small integers, so that float16 holds every product: g = 2/n Xᵀ(Xw - y)."""
     rng = np.random.default_rng(0)
     x = rng.integers(-2, 3, (4 * 8, 3)).astype("float32")

@@ -1,4 +1,4 @@
-"""What is asked for is what is read, whatever is recorded in between."""
+"""A read returns the rows of its request, whatever is recorded in between."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras_l4.recorder.reader import Reader, RingSlice
 
 
 class Run:
-    """An optimizer whose steps have the gradients 1, 2, 3, and so on; the ring holds few."""
+    """An optimizer whose steps have the gradients 1, 2, 3, and so on; the ring buffers are small."""
 
     def __init__(self) -> None:
         self.optimizer, self._steps = keras.optimizers.Adam(), 0
@@ -28,59 +28,59 @@ class Run:
             self.optimizer.apply([keras.ops.full((4,), self._steps, "float32")])
 
     def read(self) -> list[float]:
-        """Half the gradient norm, which is what each element is."""
-        chunk = self.reader.read()
-        return [] if chunk is None else self.numbers(chunk)
+        """Reads, and returns the gradient of each row: half the norm, since it has four elements."""
+        ring_slice = self.reader.read()
+        return [] if ring_slice is None else self.numbers(ring_slice)
 
-    def numbers(self, chunk: RingSlice) -> list[float]:
-        [sample] = chunk.looked.samples
+    def numbers(self, ring_slice: RingSlice) -> list[float]:
+        [sample] = ring_slice.sampled.samples
         assert np.isfinite(sample).all()
-        norms = chunk.every_step["gradient_norm"][:, 0]
+        norms = ring_slice.per_step["gradient_norm"][:, 0]
         return (norms / 2).tolist()
 
 
-def test_steps_that_were_asked_for_come_first() -> None:
+def test_requested_rows_are_read_first() -> None:
     run = Run()
     run.go(3)
-    run.reader.ask()
+    run.reader.request()
     run.go(2)
 
-    assert run.reader.has_asked
+    assert run.reader.has_pending_request
     assert run.read() == [1, 2, 3]
-    assert not run.reader.has_asked
+    assert not run.reader.has_pending_request
     assert run.read() == [4, 5]
     assert run.read() == []
 
 
-def test_and_may_be_overwritten() -> None:
+def test_requested_rows_may_be_overwritten_before_they_are_read() -> None:
     run = Run()
     run.go(6)
-    run.reader.ask()
+    run.reader.request()
     run.go(6)
 
     assert run.read() == [1, 2, 3, 4, 5, 6]
     assert run.read() == [7, 8, 9, 10, 11, 12]
 
 
-def test_samples_may_be_asked_for_in_between() -> None:
+def test_samples_may_be_requested_between_reads() -> None:
     run = Run()
     run.go(3)
-    run.reader.ask()
+    run.reader.request()
     for _ in range(3):
         run.go(2)
-        run.reader.ask_for_samples()
+        run.reader.request_samples()
 
     assert run.read() == [1, 2, 3]
     assert run.read() == [4, 5, 6, 7, 8, 9]
 
 
 @pytest.mark.parametrize("lost", [1, 5])
-def test_what_nobody_asked_for_in_time_is_counted(lost: int) -> None:
+def test_rows_that_were_overwritten_before_a_request_are_counted(lost: int) -> None:
     run = Run()
     run.go(2)
-    run.reader.ask()
-    run.go(run.optimizer.recorder.room.rows + lost)
+    run.reader.request()
+    run.go(run.optimizer.recorder.capacity.rows + lost)
 
     assert run.read() == [1, 2]
-    chunk: Any = run.reader.read()
-    assert (chunk.first, chunk.num_lost) == (2 + lost, lost)
+    ring_slice: Any = run.reader.read()
+    assert (ring_slice.first_row, ring_slice.num_lost_rows) == (2 + lost, lost)

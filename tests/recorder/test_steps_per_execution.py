@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_l4.records.nonfinite import nonfinite_events
-from tests.recorder.recorded import prescribed_model, train
+from tests.recorder.harness import prescribed_model, train
 
 PER_EPOCH, PER_EXECUTION = 80, 32
 PLANTED = 44
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not COMPILED, reason="torch has one step per exe
 
 @pytest.mark.parametrize("xla", COMPILED or [True], ids=lambda xla: f"xla={xla}")
 @pytest.mark.parametrize("every", [5, 100])
-def test_a_nan_in_the_middle_of_an_execution(xla: bool, every: int) -> None:
+def test_nan_in_the_middle_of_an_execution_has_its_own_step(xla: bool, every: int) -> None:
     gradients = np.random.default_rng(0).standard_normal((PER_EPOCH, 9)).astype("float32")
     gradients[PLANTED, [7, 8]] = np.nan, np.inf
     model = prescribed_model(

@@ -8,23 +8,30 @@ import numpy as np
 import pytest
 
 from keras_l4.events import BlockWriter
-from tests.rules.records import LOST, NUM_STEPS, block, epochs, facts, response
+from tests.rules.records import (
+    CONSTANT_ACCURACY,
+    NUM_STEPS,
+    block,
+    epochs,
+    model_metadata,
+    probe_result,
+)
 
 Write = Callable[..., Path]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes a run that ends with this accuracy; returns its log directory."""
+    """Returns a function that writes a run to a log directory and returns its path."""
 
-    def written(name: str, accuracy: float = 0.9, known: Any = None, **values: Any) -> Path:
+    def written(name: str, accuracy: float = 0.9, metadata: Any = None, **values: Any) -> Path:
         writer = BlockWriter(tmp_path / name / "diagnostics")
-        writer.write_note(facts() if known is None else known)
-        writer.write_note(response(0, LOST))
+        writer.write_annotation(model_metadata() if metadata is None else metadata)
+        writer.write_annotation(probe_result(0, CONSTANT_ACCURACY))
         writer.write(block(**values))
-        for logs in epochs(np.linspace(LOST, accuracy, NUM_STEPS // 10)):
-            writer.write_note(logs)
-        writer.write_note(response(NUM_STEPS, accuracy))
+        for logs in epochs(np.linspace(CONSTANT_ACCURACY, accuracy, NUM_STEPS // 10)):
+            writer.write_annotation(logs)
+        writer.write_annotation(probe_result(NUM_STEPS, accuracy))
         writer.close()
         return tmp_path / name
 

@@ -10,19 +10,21 @@ import pytest
 
 from keras_l4.command import main
 from tests.report.conftest import Write
-from tests.rules.records import LOST, NUM_STEPS, facts, inputs
+from tests.rules.records import CONSTANT_ACCURACY, NUM_STEPS, inputs, model_metadata
 
 RISING = np.geomspace(1.0, 50.0, NUM_STEPS)
 
 
 def test_report_prints_the_findings(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", str(write("bad", LOST, loss=RISING))]) == 0
+    assert main(["report", str(write("bad", CONSTANT_ACCURACY, loss=RISING))]) == 0
     out = capsys.readouterr().out
     assert "steps 1 to 200, 6 variables, optimizer sgd" in out
     assert "learning-rate-too-high" in out
 
 
-def test_report_of_a_good_run(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_of_a_healthy_run_has_no_findings(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["report", str(write("good"))]) == 0
     assert capsys.readouterr().out.endswith("No findings.\n")
 
@@ -34,38 +36,38 @@ def test_report_names_capsules(write: Write, capsys: pytest.CaptureFixture[str])
     assert f"python -m keras_l4 replay {good / 'capsule-7'}" in capsys.readouterr().out
 
 
-def test_json(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "--json", str(write("bad", LOST, loss=RISING))]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["first_step"], told["last_step"]) == (1, NUM_STEPS)
-    assert told["findings"][0]["code"] == "learning-rate-too-high"
-    assert told["findings"][0]["evidence"]["loss_at_end"] > 40
+def test_report_prints_json(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--json", str(write("bad", CONSTANT_ACCURACY, loss=RISING))]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["first_step"], report["last_step"]) == (1, NUM_STEPS)
+    assert report["findings"][0]["code"] == "learning-rate-too-high"
+    assert report["findings"][0]["evidence"]["loss_at_end"] > 40
 
 
-def test_check_fails_on_what_it_is_told(write: Write) -> None:
-    bad = str(write("bad", LOST, loss=RISING))
-    smelly = str(write("smelly", known=facts(inputs=inputs(scale=100.0))))
+def test_check_fails_at_the_chosen_severity(write: Write) -> None:
+    bad = str(write("bad", CONSTANT_ACCURACY, loss=RISING))
+    smelly = str(write("smelly", metadata=model_metadata(inputs=inputs(scale=100.0))))
     assert main(["check", str(write("good"))]) == 0
     assert main(["check", bad]) == 1
     assert main(["check", smelly]) == 0
     assert main(["check", smelly, "--fail-on", "info"]) == 1
     assert main(["check", smelly, "--rules", "strict"]) == 1
-    strict = facts(inputs=inputs(scale=100.0), rules=("strict",))
-    assert main(["check", str(write("strict", known=strict))]) == 1
-    assert main(["check", str(write("strictly", known=strict)), "--rules", "default"]) == 0
+    strict = model_metadata(inputs=inputs(scale=100.0), rules=("strict",))
+    assert main(["check", str(write("strict", metadata=strict))]) == 1
+    assert main(["check", str(write("strictly", metadata=strict)), "--rules", "default"]) == 0
 
 
 @pytest.mark.parametrize("command", ["report", "check"])
-def test_a_folder_that_is_none(
+def test_missing_or_empty_folder_exits_with_2(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([command, str(tmp_path / "nothing")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
     assert main([command, str(tmp_path)]) == 2
-    assert "holds no record of keras_l4" in capsys.readouterr().err
+    assert "contains no run of keras_l4" in capsys.readouterr().err
 
 
-def test_a_page_that_cannot_be_written(
+def test_unwritable_page_exits_with_2(
     write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = str(tmp_path / "no" / "page.html")
@@ -90,8 +92,8 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_on_a_machine_without_keras_and_tensorflow(write: Write, tmp_path: Path) -> None:
-    bad, page = write("bad", LOST, loss=RISING), tmp_path / "page.html"
+def test_commands_run_without_keras_and_backends(write: Write, tmp_path: Path) -> None:
+    bad, page = write("bad", CONSTANT_ACCURACY, loss=RISING), tmp_path / "page.html"
     for arguments, code in (
         (["report", bad, "--html", page], 0),
         (["check", bad], 1),
@@ -104,7 +106,7 @@ def test_on_a_machine_without_keras_and_tensorflow(write: Write, tmp_path: Path)
     assert "learning-rate-too-high" in page.read_text(encoding="utf-8")
 
 
-def test_as_a_module(write: Write) -> None:
+def test_package_is_executable(write: Write) -> None:
     command = [sys.executable, "-m", "keras_l4", "report", str(write("good"))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "No findings." in done.stdout

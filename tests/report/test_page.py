@@ -7,17 +7,17 @@ from html.parser import HTMLParser
 import numpy as np
 
 from keras_l4.records.block import StepBlock
-from keras_l4.report.charts import heat_map, lines
-from keras_l4.report.judged import EvaluatedRun
-from keras_l4.report.page import page
+from keras_l4.report.charts import heat_map, line_chart
+from keras_l4.report.evaluated_run import EvaluatedRun
+from keras_l4.report.page import render_page
 from tests.report.conftest import Write
-from tests.rules.records import LOST, NUM_STEPS
+from tests.rules.records import CONSTANT_ACCURACY, NUM_STEPS
 
 EVIL = "<script>alert('x')</script>&\"dense"
 
 
 class Tags(HTMLParser):
-    """Which tags there are, and whether all of them are closed."""
+    """Collects the tags and attributes, and the tags that are not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -37,11 +37,11 @@ class Tags(HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_it_is_whole_and_needs_nothing_else(write: Write) -> None:
+def test_page_is_self_contained(write: Write) -> None:
     gradient = np.full((NUM_STEPS, 3), 0.1)
     gradient[90:, 0] = np.nan
-    log_dir = write("bad", LOST, gradient=gradient, effective_learning_rate=0.1)
-    text = page(EvaluatedRun.read(log_dir))
+    log_dir = write("bad", CONSTANT_ACCURACY, gradient=gradient, effective_learning_rate=0.1)
+    text = render_page(EvaluatedRun.read(log_dir))
     tags = Tags(text)
 
     assert tags.open == []
@@ -54,11 +54,15 @@ def test_it_is_whole_and_needs_nothing_else(write: Write) -> None:
     assert "dense_0/kernel" in text
 
 
-def test_what_comes_from_the_run_is_escaped(write: Write) -> None:
-    judged = EvaluatedRun.read(write("bad", LOST, gradient=np.nan, effective_learning_rate=0.1))
-    blocks = tuple(_renamed(block) for block in judged.run.blocks)
-    findings = tuple(replace(f, layers=(EVIL,), explanation=EVIL) for f in judged.findings)
-    text = page(replace(judged, run=replace(judged.run, blocks=blocks), findings=findings))
+def test_page_escapes_text_of_the_run(write: Write) -> None:
+    evaluated = EvaluatedRun.read(
+        write("bad", CONSTANT_ACCURACY, gradient=np.nan, effective_learning_rate=0.1)
+    )
+    blocks = tuple(_renamed(block) for block in evaluated.run.blocks)
+    findings = tuple(replace(f, layers=(EVIL,), explanation=EVIL) for f in evaluated.findings)
+    text = render_page(
+        replace(evaluated, run=replace(evaluated.run, blocks=blocks), findings=findings)
+    )
 
     assert "script" not in Tags(text).seen
     assert "&lt;script&gt;alert" in text
@@ -69,7 +73,7 @@ def _renamed(block: StepBlock) -> StepBlock:
     return replace(block, variables=variables)
 
 
-def test_a_heat_map_has_a_row_per_layer_and_shows_what_is_not_finite() -> None:
+def test_heat_map_has_a_row_per_layer_and_marks_nonfinite_values() -> None:
     values = np.geomspace(1e-8, 1.0, 300).reshape(100, 3)
     values[40:60, 1] = np.nan
     svg = heat_map(np.arange(1, 101), ["a", "b", "c"], values)
@@ -78,14 +82,14 @@ def test_a_heat_map_has_a_row_per_layer_and_shows_what_is_not_finite() -> None:
     assert "log₁₀ -8.0 (dark) to 0.0" in svg
 
 
-def test_long_runs_are_drawn_in_few_cells() -> None:
+def test_heat_map_of_a_long_run_has_120_columns() -> None:
     svg = heat_map(np.arange(1, 5001), ["a"], np.ones((5000, 1)))
     assert svg.count("<rect") == 120
 
 
-def test_lines_leave_gaps_and_need_something_to_draw() -> None:
+def test_line_chart_has_gaps_and_handles_no_positive_value() -> None:
     values = np.array([[1.0, 0.1], [np.nan, 0.0], [10.0, 0.01]])
-    svg = lines(np.array([1, 2, 3]), ["a", "b"], values)
+    svg = line_chart(np.array([1, 2, 3]), ["a", "b"], values)
     assert svg.count("<polyline") == 2
     assert "nan" not in svg
-    assert "Nothing above zero" in lines(np.array([1, 2]), ["a"], np.zeros((2, 1)))
+    assert "No value above 0" in line_chart(np.array([1, 2]), ["a"], np.zeros((2, 1)))

@@ -1,4 +1,4 @@
-"""Measurements of the curvature made by hand."""
+"""Synthetic curvature measurements."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ HEALTHY = CurvatureMeasurement(
     condition_number=100.0,
     is_lower_bound=False,
     quantile=0.5,
-    density_values=(-0.1, 0.05, 5.0),
-    density_weights=(0.3, 0.6, 0.1),
     kind="descending",
     noise_scale=3.0,
     distance=0.1,
@@ -51,10 +49,10 @@ BOWL = SurfaceSlice(
     unknown_filters=("own/kernel",),
     seconds=1.0,
 )
-"""Steep along the first direction; along the second the lowest place is one beyond the weights."""
+"""Steep along the first direction; along the second, the minimum is one multiple away."""
 
 
 def measured(base: Record | None = None, **fields: Any) -> Record:
-    """A run whose last measurement differs in these fields."""
+    """Returns a run whose last measurement differs from `HEALTHY` in these fields."""
     notes = (HEALTHY, replace(HEALTHY, **fields))
-    return replace(base or record(), curvatures=notes)
+    return replace(base or record(), curvature_measurements=notes)

@@ -1,4 +1,4 @@
-"""Records made by hand: a run that learns, and what is to be different in it."""
+"""Synthetic records: a healthy run, with arguments for deviations from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_l4.records.annotations import ActivationStats, Annotation, EpochLogs, ProbeResult
 from keras_l4.records.block import StepBlock, Variable
-from keras_l4.records.history import Record, record_of
+from keras_l4.records.history import Record, build_record
 from keras_l4.records.metadata import (
     InputMetadata,
     LayerMetadata,
@@ -35,7 +35,7 @@ def layer_names(depth: int) -> list[str]:
 
 
 def variables(depth: int) -> tuple[Variable, ...]:
-    """A kernel and a bias per layer."""
+    """Returns a kernel and a bias per layer."""
     made = []
     for name in layer_names(depth):
         made.append(Variable(f"{name}/kernel", name, (WIDTH, WIDTH), "float32"))
@@ -44,7 +44,7 @@ def variables(depth: int) -> tuple[Variable, ...]:
 
 
 def columns(per_layer: Any, depth: int, num_rows: int) -> np.ndarray:
-    """`[rows, variables]` from a scalar, `[layers]` or `[rows, layers]`."""
+    """Broadcasts a scalar, `[layers]` or `[rows, layers]` to `[rows, variables]`."""
     values = np.broadcast_to(np.asarray(per_layer, np.float64), (num_rows, depth))
     return np.repeat(values, 2, axis=1)
 
@@ -58,7 +58,7 @@ def block(
     loss: Any = None,
     **values: Any,
 ) -> StepBlock:
-    """All steps are sampled; each epoch has 10; `loss` is per batch."""
+    """Returns a block of sampled steps, with 10 steps per epoch. `loss` is per batch."""
     steps = np.arange(1, num_steps + 1)
     losses = np.geomspace(1.0, 0.1, num_steps) if loss is None else np.asarray(loss, np.float64)
     batches = (steps - 1) % 10
@@ -75,7 +75,7 @@ def block(
         learning_rate=np.full(num_steps, 0.1),
         loss_scale=np.ones(num_steps),
         skipped=np.zeros(num_steps, bool),
-        held=np.zeros(num_steps, bool),
+        skipped_by_guard=np.zeros(num_steps, bool),
         loss=running_mean(losses, batches),
         sampled=np.ones(num_steps, bool),
         values={
@@ -92,7 +92,7 @@ def block(
 
 
 def running_mean(losses: np.ndarray, batches: np.ndarray) -> np.ndarray:
-    """What Keras shows."""
+    """Returns the running mean over the epoch, as Keras reports the loss."""
     total, out = 0.0, []
     for loss, batch in zip(losses, batches, strict=True):
         total = loss if batch == 0 else total + loss
@@ -100,7 +100,7 @@ def running_mean(losses: np.ndarray, batches: np.ndarray) -> np.ndarray:
     return np.array(out)
 
 
-def facts(
+def model_metadata(
     depth: int = 3,
     activation: str = "relu",
     output: str = "softmax",
@@ -121,7 +121,7 @@ def facts(
             "batch_size": 32,
             "layers": tuple(LayerMetadata(n, "Dense", a, "float32") for n, a in layers),
             "output_width": 3,
-            "variables": tuple(variable_facts(v) for v in variables(depth)),
+            "variables": tuple(variable_metadata(v) for v in variables(depth)),
             "inputs": inputs(),
             "targets": targets(),
         }
@@ -129,12 +129,12 @@ def facts(
     )
 
 
-def variable_facts(variable: Variable, std: float = 0.5, **changes: Any) -> VariableMetadata:
+def variable_metadata(variable: Variable, std: float = 0.5, **changes: Any) -> VariableMetadata:
     fan = WIDTH if len(variable.shape) > 1 else 0
-    known = VariableMetadata(
-        variable.path, variable.layer, variable.shape, True, fan, fan, 0.0, std, 2 * std, False
+    metadata = VariableMetadata(
+        variable.path, variable.layer, variable.shape, True, fan, fan, 0.0, std, False
     )
-    return replace(known, **changes)
+    return replace(metadata, **changes)
 
 
 def inputs(**changes: Any) -> InputMetadata:
@@ -142,43 +142,41 @@ def inputs(**changes: Any) -> InputMetadata:
 
 
 def targets(**changes: Any) -> TargetMetadata:
-    known = TargetMetadata("one-hot", 3, 0.0, 1.0, 1 / 3, 0.47, 3, 1 / 3, float(np.log(3)), 0)
-    return replace(known, **changes)
+    metadata = TargetMetadata("one-hot", 3, 0.0, 1.0, 1 / 3, 0.47, 3, 1 / 3, float(np.log(3)), 0)
+    return replace(metadata, **changes)
 
 
-def answer(name: str, **changes: Any) -> ActivationStats:
-    return replace(
-        ActivationStats(name, WIDTH, 0.5, 2.0, 0.7, 0.4, 0.0, NAN, NAN, 1.0, 0), **changes
-    )
+def activation_stats(name: str, **changes: Any) -> ActivationStats:
+    return replace(ActivationStats(name, WIDTH, 0.5, 0.7, 0.4, 0.0, NAN, NAN, 1.0, 0), **changes)
 
 
-def response(
+def probe_result(
     step: int,
     accuracy: float,
     depth: int = 3,
     layers: Sequence[ActivationStats] = (),
     **changes: Any,
 ) -> ProbeResult:
-    known = ProbeResult(
+    metadata = ProbeResult(
         step=step,
         epoch=step // 10,
-        layers=tuple(layers) or tuple(answer(name) for name in layer_names(depth)),
+        layers=tuple(layers) or tuple(activation_stats(name) for name in layer_names(depth)),
         accuracy=accuracy,
-        majority=1 / 3,
+        majority_fraction=1 / 3,
         crossentropy=float(np.log(3)) * 1.5 * (1 - accuracy),
-        entropy=float(np.log(3)),
-        explained=NAN,
+        baseline_crossentropy=float(np.log(3)),
+        explained_variance=NAN,
         num_answers=3,
         output_minimum=0.0,
         output_maximum=1.0,
         output_variation=0.5,
     )
-    return replace(known, **changes)
+    return replace(metadata, **changes)
 
 
 def epochs(accuracies: Sequence[float], losses: Sequence[float] = ()) -> list[EpochLogs]:
-    shown = losses if len(losses) else np.geomspace(1.0, 0.1, len(accuracies))
-    pairs = zip(accuracies, shown, strict=True)
+    annotations = losses if len(losses) else np.geomspace(1.0, 0.1, len(accuracies))
+    pairs = zip(accuracies, annotations, strict=True)
     return [
         EpochLogs(10 * (i + 1), i, {"accuracy": float(a), "loss": float(x)})
         for i, (a, x) in enumerate(pairs)
@@ -187,26 +185,27 @@ def epochs(accuracies: Sequence[float], losses: Sequence[float] = ()) -> list[Ep
 
 def record(
     steps: StepBlock | None = None,
-    known: ModelMetadata | None = None,
+    metadata: ModelMetadata | None = None,
     accuracy: float = 0.9,
-    responses: Sequence[ProbeResult] | None = None,
-    shown: Sequence[Annotation] = (),
+    probes: Sequence[ProbeResult] | None = None,
+    annotations: Sequence[Annotation] = (),
 ) -> Record:
-    """A run that ends with this accuracy, a third being nothing."""
+    """Returns a run that ends with this accuracy; 1/3 is that of a constant prediction."""
     steps = block() if steps is None else steps
     depth = len(steps.layers)
     last = int(steps.steps[-1])
-    answers = responses
-    if answers is None:
-        answers = [response(0, 1 / 3, depth), response(last, accuracy, depth)]
-    return record_of([facts(depth) if known is None else known, *answers, steps, *shown])
+    if probes is None:
+        probes = [probe_result(0, 1 / 3, depth), probe_result(last, accuracy, depth)]
+    return build_record(
+        [model_metadata(depth) if metadata is None else metadata, *probes, steps, *annotations]
+    )
 
 
-LOST = 1 / 3
+CONSTANT_ACCURACY = 1 / 3
 
 
 def found(run: Record, code: str) -> list[Finding]:
-    """The findings of one rule."""
+    """Returns the findings of one rule."""
 
     def fail(name: str, error: Exception) -> None:
         raise AssertionError(name) from error

@@ -6,7 +6,7 @@ import pytest
 
 from keras_l4.rules import registry
 from tests.rules.curvatures import measured
-from tests.rules.records import LOST, found, record
+from tests.rules.records import CONSTANT_ACCURACY, found, record
 
 FALL = {"+v_min": -1e-3, "-v_min": -2e-3}
 STILL = {"+v_min": 1e-9, "-v_min": -1e-9}
@@ -19,7 +19,7 @@ BROKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("code", BROKEN)
-def test_found_in_the_last_measurement_only(code: str) -> None:
+def test_only_the_last_measurement_is_evaluated(code: str) -> None:
     (finding,) = found(measured(**BROKEN[code]), code)
     assert (finding.severity, finding.first_step) == ("info", 200)
     assert found(measured(), code) == []
@@ -27,22 +27,22 @@ def test_found_in_the_last_measurement_only(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", [code for code in BROKEN if code != "ill-conditioned"])
-def test_a_warning_where_little_was_learned(code: str) -> None:
-    (finding,) = found(measured(record(accuracy=LOST), **BROKEN[code]), code)
+def test_unskilled_model_gets_a_warning(code: str) -> None:
+    (finding,) = found(measured(record(accuracy=CONSTANT_ACCURACY), **BROKEN[code]), code)
     assert finding.severity == "warning"
 
 
-def test_what_is_not_known_is_no_finding() -> None:
+def test_nan_measurements_give_no_finding() -> None:
     nan = float("nan")
     run = measured(condition_number=nan, sharpness=nan, threshold=nan)
-    assert not any(found(run, code) for code in registry())
+    assert not any(found(run, code) for code in registry)
 
 
-def test_a_saddle_needs_its_certificate() -> None:
+def test_saddle_requires_the_loss_to_decrease_along_all_directions() -> None:
     assert found(measured(kind="saddle", changes=FALL | {"-v_min": 1e-9}), "saddle") == []
 
 
-def test_a_bound_is_told_as_one() -> None:
+def test_lower_bound_of_the_condition_number_is_marked() -> None:
     run = measured(condition_number=1e5, is_lower_bound=True)
     (finding,) = found(run, "ill-conditioned")
     assert "at least 1e+05 times" in finding.explanation

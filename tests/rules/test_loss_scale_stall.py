@@ -17,11 +17,11 @@ def run(first: int, last: int) -> Record:
 
 
 @pytest.mark.parametrize(("last", "severity"), [(NUM_STEPS, "error"), (120, "warning")])
-def test_steps_that_are_skipped_in_a_row(last: int, severity: str) -> None:
+def test_steps_that_are_consecutive_skipped_steps(last: int, severity: str) -> None:
     (finding,) = found(run(100, last), "loss-scale-stall")
     assert (finding.severity, finding.first_step, finding.last_step) == (severity, 101, last)
-    assert finding.evidence["skipped_in_a_row"] == last - 100
+    assert finding.evidence["consecutive_skipped_steps"] == last - 100
 
 
-def test_silent_while_the_scale_looks_for_its_place() -> None:
+def test_few_skipped_steps_are_no_finding() -> None:
     assert found(run(0, 5), "loss-scale-stall") == []

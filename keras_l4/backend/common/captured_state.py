@@ -1,4 +1,7 @@
-"""State that a step function captures by itself: TensorFlow and torch need no help to carry it."""
+"""Step state on TensorFlow and torch, whose step functions update variables in place.
+
+The ring buffers need not be passed through the step function, so these functions do nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,32 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import keras
+from keras_l4.backend.interface import Ring, Tensor, Variable, WeightBuffer
 
 STATE_IS_FUNCTIONAL = False
-"""Whether the rings travel with the optimizer's state through a step function."""
 
 
 @contextlib.contextmanager
-def expose_in_optimizer_variables(rings: Sequence[keras.Variable]) -> Iterator[None]:
-    """Where the step function is made or run: nothing to do, since it captures the rings."""
+def expose_in_optimizer_variables(rings: Sequence[Ring]) -> Iterator[None]:
     yield
 
 
 def adopt_from_optimizer_variables(
-    rings: Sequence[keras.Variable], optimizer_variables: Sequence[Any]
+    rings: Sequence[Ring], optimizer_variables: Sequence[Tensor]
 ) -> None:
-    """Takes the rings from the state of a loop: they are where they were."""
+    pass
 
 
-def exposed_rings(rings: Sequence[keras.Variable]) -> list[keras.Variable]:
-    """The rings that `optimizer.variables` shows at this moment: none."""
+def exposed_rings(rings: Sequence[Ring]) -> list[Ring]:
     return []
 
 
-def thread_through_step(
-    step_function: Callable[..., Any], rings: Callable[[], Sequence[keras.Variable]]
-) -> Any:
-    """The step function that takes the rings along: it does so by itself."""
+def thread_rings_through(
+    step_function: Callable[..., Any], get_rings: Callable[[], Sequence[Ring]]
+) -> Callable[..., Any]:
     return step_function
 
 
-def new_weight_buffer(variables: Sequence[keras.Variable], optimizer: Any) -> Any:
-    """None, no room for the weights from before an update: they are copied where they are read."""
+def create_weight_buffer(variables: Sequence[Variable], optimizer: Any) -> WeightBuffer | None:
+    # A branch that is not taken copies nothing here, so that copies can be made on demand.
     return None

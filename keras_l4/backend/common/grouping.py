@@ -1,24 +1,26 @@
-"""Groups: tensors that are measured together, since each operation costs something of its own."""
+"""Groups of tensors that one operation measures together, since every operation has a fixed cost."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Hashable
 
 import numpy as np
 
 
 @functools.lru_cache(maxsize=64)
-def groups(kinds: tuple[Any, ...]) -> tuple[list[list[int]], np.ndarray]:
-    """Positions of those of one kind, and where each is found among the results of all groups.
+def group_by_key(keys: tuple[Hashable, ...]) -> tuple[list[list[int]], np.ndarray]:
+    """Groups positions by key. A position whose key is None has a group of its own.
 
-    What has no kind stands alone; what stands alone comes last. The second is empty where the
-    results are in order.
+    Returns:
+        Groups of positions, those with a single position last; and the index that puts the
+        concatenated results of all groups back in order, empty if they are in order already.
     """
-    found: dict[Any, list[int]] = {}
-    for position, kind in enumerate(kinds):
-        found.setdefault(position if kind is None else kind, []).append(position)
-    together = sorted(found.values(), key=lambda group: len(group) == 1)
-    order = np.argsort(np.concatenate(together), kind="stable")
+    by_key: dict[Hashable, list[int]] = {}
+    for position, key in enumerate(keys):
+        # Positions are no keys: keys are tuples.
+        by_key.setdefault(position if key is None else key, []).append(position)
+    groups = sorted(by_key.values(), key=lambda group: len(group) == 1)
+    order = np.argsort(np.concatenate(groups), kind="stable")
     is_sorted = np.array_equal(order, np.arange(len(order)))
-    return together, np.array([], "int64") if is_sorted else order
+    return groups, np.array([], "int64") if is_sorted else order

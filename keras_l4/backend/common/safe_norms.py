@@ -1,63 +1,69 @@
-"""Euclidean norms that are right wherever they fit into float32: cheap first, exact only then."""
+"""Euclidean norms without intermediate over- or underflow.
+
+A fast norm is computed first, and scaled norms only if one of the fast ones may be inaccurate.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from keras import ops
 
 from keras_l4 import backend
+from keras_l4.backend.interface import Tensor
 
-# A square below float32's smallest normal number may be flushed to zero. Where the sum of
-# squares is at least this much per element, all that was lost is less than 1e-6 of it.
-_LEAST_SQUARE = float(np.finfo(np.float32).tiny) * 1e6
-# A number whose square is beyond float32 has one when divided by it, one whose square underflows when
-# multiplied with it. Its reciprocal is a number, too: XLA turns a division into a multiplication.
-_FAR = np.float32(2.0**100)
-_SIZE_OF_A_SPARSE_GRADIENT = 2**24
+# A square below the smallest normal float32 may be flushed to zero. If the sum of squares is at
+# least this much per element, the flushed squares are less than 1e-6 of it.
+_MIN_MEAN_SQUARE = float(np.finfo(np.float32).tiny) * 1e6
+# Divided by 2¹⁰⁰, a float32 whose square overflows has a square; multiplied by it, one whose square
+# underflows. The reciprocal of the scale is a float32, too: XLA multiplies by it instead of dividing.
+_SCALE = np.float32(2.0**100)
+# A sparse gradient has an unknown number of rows: assume this many elements.
+_ASSUMED_SPARSE_SIZE = 2**24
 
 
-def safe_norms(tensors: Sequence[Any]) -> Any:
-    """Euclidean norms, `float32[len(tensors)]`.
+def safe_norms(tensors: Sequence[Tensor]) -> Tensor:
+    """Returns Euclidean norms, `float32[len(tensors)]`.
 
-    A tensor whose sum of squares over- or underflows is divided by a power of two first, s √Σ(x/s)²,
-    which is exact. NaN and Inf elements give NaN and Inf; so does a norm beyond float32.
+    If the sum of squares of a tensor over- or underflows, its norm is s √Σ(x/s)², where s is a power
+    of two, so that the division is exact. NaN and Inf elements give NaN and Inf; a norm beyond
+    float32 gives Inf.
     """
-    cheap = backend.reductions.fast_norms(tensors)
-    floor = backend.core.constant(_floors(tuple(tuple(x.shape) for x in tensors)), cheap)
-    right = (cheap >= floor) & (cheap < np.inf)
+    norms = backend.reductions.fast_norms(tensors)
+    minima = backend.core.constant(_min_norms(tuple(tuple(x.shape) for x in tensors)), norms)
+    # False for NaN, which needs no second pass but is rare.
+    is_accurate = (norms >= minima) & (norms < np.inf)
     return backend.core.cond(
-        backend.core.all_true(right),
-        lambda: cheap,
-        lambda: backend.core.where(right, cheap, _scaled(tensors, cheap)),
+        backend.core.all_true(is_accurate),
+        lambda: norms,
+        lambda: backend.core.where(is_accurate, norms, _scaled_norms(tensors, norms)),
     )
 
 
-def _scaled(tensors: Sequence[Any], cheap: Any) -> Any:
-    scales = backend.core.where(cheap > 1, _FAR, 1 / _FAR)
+def _scaled_norms(tensors: Sequence[Tensor], fast_norms: Tensor) -> Tensor:
+    scales = backend.core.where(fast_norms > 1, _SCALE, 1 / _SCALE)
     [sums] = backend.reductions.reduce_elements(
         [backend.core.to_accumulation_dtype(x) for x in tensors],
-        _squares_of_scaled,
+        _scaled_squares,
         ["sum"],
         scales,
     )
     return scales * ops.cast(ops.sqrt(sums), "float32")
 
 
-def _squares_of_scaled(x: Any, scale: Any) -> list[Any]:
+def _scaled_squares(x: Tensor, scale: Tensor) -> list[Tensor]:
     return [ops.square(x / ops.cast(scale, x.dtype))]
 
 
 @functools.cache
-def _floors(shapes: tuple[tuple[int | None, ...], ...]) -> np.ndarray:
-    return np.array([_floor(shape) for shape in shapes], dtype=np.float32)
+def _min_norms(shapes: tuple[tuple[int | None, ...], ...]) -> np.ndarray:
+    """Returns the norm of each shape from which on a fast norm is accurate."""
+    return np.sqrt([_size(shape) * _MIN_MEAN_SQUARE for shape in shapes]).astype(np.float32)
 
 
-def _floor(shape: tuple[int | None, ...]) -> float:
-    known = [n for n in shape if n is not None]
-    size = math.prod(known) if len(known) == len(shape) else _SIZE_OF_A_SPARSE_GRADIENT
-    return math.sqrt(size * _LEAST_SQUARE)
+def _size(shape: tuple[int | None, ...]) -> int:
+    dimensions = [n for n in shape if n is not None]
+    return math.prod(dimensions) if len(dimensions) == len(shape) else _ASSUMED_SPARSE_SIZE

@@ -1,23 +1,20 @@
-"""TensorFlow and torch: `keras.distribution` has no processes there."""
+"""Processes on TensorFlow and torch: `keras.distribution` supports several on JAX only."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import keras
 import numpy as np
 
+from keras_l4.backend.interface import Array, Variable
+
 
 def is_first_process() -> bool:
-    """Whether this process speaks and writes for all: it is alone."""
     return True
 
 
 def has_other_processes() -> bool:
-    """Whether other processes train the same model: there are none."""
     return False
 
 
-def gather_to_host(variable: keras.Variable) -> np.ndarray[Any, Any] | None:
-    """A copy on the host."""
+def gather_to_host(variable: Variable) -> Array | None:
     return np.array(keras.ops.convert_to_numpy(variable))

@@ -1,49 +1,37 @@
-"""JAX: arrays do not change, and branches and reductions are XLA's."""
+"""Gradients on JAX: always dense."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
 
-from keras_l4.backend.jax.core import flatten_unless_split
-from keras_l4.backend.jax.distribution import splits_variables
-from keras_l4.backend.jax.reductions import INTEGERS
+from keras_l4.backend.interface import Tensor
+from keras_l4.backend.jax.arrays import flatten_unless_split, splits_variables, to_bits
 
 
-def dense_gradient(gradient: Any, xla: bool) -> Any:
-    """The gradient."""
-    return flatten_unless_split(_aside(apart(gradient)))
+def dense_gradient(gradient: Tensor, xla: bool) -> Tensor:
+    return flatten_unless_split(_isolate_gradient(gradient))
 
 
-def _aside(x: Any) -> Any:
-    """The same numbers, for the measurements alone.
-
-    Derivatives of `einsum` by a kernel of rank three or more end with a transpose. XLA moves it
-    through the elementwise operations of the update as long as nothing else takes it, and rounds
-    differently where it may not. So what we take is elementwise, too: the bits; and a barrier hides
-    what becomes of them.
-    """
-    if x.ndim < 3 or splits_variables():
-        return x
-    bits = jax.lax.bitcast_convert_type(x, INTEGERS[x.dtype.itemsize])
-    return jax.lax.bitcast_convert_type(jax.lax.optimization_barrier(bits), x.dtype)
-
-
-def is_sparse(gradient: Any) -> bool:
+def is_sparse(gradient: Tensor) -> bool:
     return False
 
 
-def apart(gradient: Any) -> Any:
-    """The gradient, for measurements to read.
+def _isolate_gradient(gradient: Tensor) -> Tensor:
+    """Returns the same numbers, computed so that the update is rounded as without this reader.
 
-    Of a batch that is split over devices it comes out of XLA transposed. XLA moves the transpose
-    through the update, unless somebody else reads it, and then the update is rounded differently:
-    read something else that has the same elements.
+    XLA moves a transpose at the end of a derivative through the elementwise operations of the update,
+    unless something else reads it, and then rounds the update differently. An elementwise operation
+    on the gradient does not count as such a reader. There are two cases of such transposes.
     """
-    if keras.distribution.distribution() is None:
+    if keras.distribution.distribution() is not None:
+        # The gradient of a batch that is split over devices.
+        dtype = jnp.finfo(gradient.dtype)
+        gradient = jax.lax.reduce_precision(gradient, dtype.nexp, dtype.nmant)
+    if gradient.ndim < 3 or splits_variables():
         return gradient
-    kind = jnp.finfo(gradient.dtype)
-    return jax.lax.reduce_precision(gradient, kind.nexp, kind.nmant)
+    # The gradient of a kernel of rank three or more in an `einsum`. The barrier hides from XLA that
+    # the bits become the same floats again.
+    bits = jax.lax.optimization_barrier(to_bits(gradient))
+    return jax.lax.bitcast_convert_type(bits, gradient.dtype)

@@ -1,82 +1,66 @@
-"""JAX: rings are arrays, of which the step makes new ones in place of the old."""
+"""Ring buffers on JAX: each write assigns a new array, in the memory of the old one if donated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
 
-from keras_l4.backend.jax.distribution import replicated_layout_of
+from keras_l4.backend.interface import Array, Ring, Tensor, Variable
+from keras_l4.backend.jax.arrays import replicated_layout_of, with_row
 
-Ring: TypeAlias = keras.Variable
 
-
-def new_ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
-    """A device variable of zeros, whole on every device that has a part of `beside`."""
+def create(name: str, shape: tuple[int, ...], dtype: str, colocate_with: Variable) -> Ring:
     return keras.Variable(
         np.zeros(shape),
         dtype=dtype,
         trainable=False,
         name=name,
-        layout=replicated_layout_of(beside),
+        layout=replicated_layout_of(colocate_with),
     )
 
 
-def new_counters(name: str, num: int, beside: keras.Variable) -> Ring:
-    """Integers that are counted on the device."""
-    return new_ring(name, (num,), "int", beside)
+def create_counters(name: str, size: int, colocate_with: Variable) -> Ring:
+    return create(name, (size,), "int", colocate_with)
 
 
-def read_counters(counters: Ring) -> Any:
-    """What they are now."""
+def read_counters(counters: Ring) -> Tensor:
     return counters.value
 
 
-def increment_counters(counters: Ring, before: Any, by: Sequence[Any]) -> None:
-    """Adds `by` to what they were before."""
-    counters.assign(before + concat_flat(by, counters.dtype))
+def increment_counters(counters: Ring, counts: Tensor, increments: Sequence[Any]) -> None:
+    counters.assign(counts + concat_flat(increments, counters.dtype))
 
 
-def concat_flat(parts: Sequence[Any], dtype: str) -> Any:
-    """The parts, scalars or vectors, one after the other: a vector."""
-    vectors = [jnp.asarray(x, dtype).reshape(-1) for x in parts]
+def concat_flat(values: Sequence[Any], dtype: str) -> Tensor:
+    vectors = [jnp.asarray(x, dtype).reshape(-1) for x in values]
     return jnp.concatenate(vectors) if vectors else jnp.zeros((0,), dtype)
 
 
-def write(ring: Ring, index: Any, row: Any) -> None:
-    """ring[index] = row; in place where the buffer is donated."""
-    ring.assign(updated(ring, index, row))
+def write(ring: Ring, index: Any, row: Tensor) -> None:
+    ring.assign(with_row(ring.value, index, row))
 
 
-def overwrite(ring: Ring, values: Any) -> None:
-    """ring[:] = values."""
+def overwrite(ring: Ring, values: Tensor) -> None:
     ring.assign(values)
 
 
-def read(ring: Ring) -> np.ndarray:
-    """A copy on the host."""
+def read(ring: Ring) -> Array:
     return np.array(ring.value)
 
 
-def read_async(rings: Sequence[Ring]) -> Callable[[], list[np.ndarray]]:
-    """Asks for what the rings hold now; the result waits for it, and gives it."""
-    # The next step is given the rings' memory: copies outlive it.
-    held = _copies([ring.value for ring in rings])
-    for copy in held:
+def read_async(rings: Sequence[Ring]) -> Callable[[], list[Array]]:
+    # The arrays themselves are donated to the next step, which overwrites them.
+    copies = _copy([ring.value for ring in rings])
+    for copy in copies:
         copy.copy_to_host_async()
-    return lambda: [np.array(copy) for copy in held]
+    return lambda: [np.array(copy) for copy in copies]
 
 
 @jax.jit
-def _copies(arrays: Sequence[Any]) -> list[Any]:
+def _copy(arrays: Sequence[Tensor]) -> list[Tensor]:
     return [jnp.copy(x) for x in arrays]
-
-
-def updated(ring: Ring, index: Any, row: Any) -> Any:
-    """The array with `row` at `index`."""
-    row = jnp.asarray(row, ring.dtype)
-    return jax.lax.dynamic_update_index_in_dim(ring.value, row, index, axis=0)

@@ -1,7 +1,7 @@
-"""JAX on the CPU: the weights from before an update, kept from step to step.
+"""Copies of the weights from before an update, on JAX on the CPU.
 
-Arrays do not change, so that to hold one across its update costs a copy of it: XLA makes it at every
-step, whether a branch reads it or not. Written in a branch of its own, it costs as much as is wanted.
+XLA copies an array that is read after its variable was assigned to, at every step, whether a branch
+reads it or not. A branch that writes the copy to a buffer runs on sampled steps only.
 """
 
 from __future__ import annotations
@@ -13,90 +13,88 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import keras
 
+from keras_l4.backend.interface import Ring, Tensor, Variable
+from keras_l4.backend.jax import ring_buffer
+from keras_l4.backend.jax.arrays import splits_variables, to_bits
 from keras_l4.backend.jax.core import cond
-from keras_l4.backend.jax.distribution import splits_variables
-from keras_l4.backend.jax.reductions import INTEGERS
-from keras_l4.backend.jax.ring_buffer import Ring, new_ring
+from keras_l4.keras_internals.variables import set_raw_value
 
-_CLOCKS = ("bfloat16", "float16", "float32", "float64", "int32", "int64")
+_DTYPES_WITH_BITS = ("bfloat16", "float16", "float32", "float64", "int32", "int64")
 
 
 @dataclass(frozen=True)
-class WeightBuffer:
-    """Room for the values of variables.
+class BranchWeightBuffer:
+    """A buffer that a branch of the step writes to. Implements `WeightBuffer`.
 
     Attributes:
-        rings: One like each of the variables.
-        clocks: The numbers that the optimizer's update depends on: its rate, its iterations.
+        rings: One variable like each of the weights.
+        update_inputs: The scalars that the optimizer's update depends on: learning rate, iterations.
     """
 
     rings: list[Ring]
-    clocks: list[keras.Variable]
+    update_inputs: list[Variable]
 
-    def take(self, wanted: Any, variables: Sequence[keras.Variable]) -> Callable[[], list[Any]]:
-        """Gives the variables as they are now where `wanted`; as they were at some time otherwise."""
-        now = [variable.value for variable in variables]
-        before = [place.value for place in self.rings]
-        values = cond(wanted, lambda: [jnp.copy(x) for x in now], lambda: before)
-        for place, value in zip(self.rings, values, strict=True):
-            place.assign(value)
-        for clock in self.clocks:
-            clock.assign(_after(values, clock.value))
-        return lambda: [jnp.ravel(x) for x in values]
+    def snapshot(
+        self, is_sampled: Any, variables: Sequence[Variable]
+    ) -> Callable[[], list[Tensor]]:
+        """See `WeightBuffer`. On other steps, the copies are those of an earlier step."""
+        weights = [variable.value for variable in variables]
+        earlier = [ring.value for ring in self.rings]
+        copies = cond(is_sampled, lambda: [jnp.copy(x) for x in weights], lambda: earlier)
+        for ring, copy in zip(self.rings, copies, strict=True):
+            ring.assign(copy)
+        # The update must wait for the copies: only then may it overwrite the weights in place.
+        for scalar in self.update_inputs:
+            scalar.assign(_depend_on(copies, scalar.value))
+        return lambda: [jnp.ravel(x) for x in copies]
 
     def free(self) -> None:
-        """Gives the memory back, until `resume`."""
-        for place in self.rings:
-            place._value = None
+        for ring in self.rings:
+            set_raw_value(ring, None)
 
     def resume(self) -> None:
-        """Has the memory again."""
-        for place in self.rings:
-            place.assign(jnp.zeros(place.shape, place.dtype))
+        for ring in self.rings:
+            ring.assign(jnp.zeros(ring.shape, ring.dtype))
 
 
-def new_weight_buffer(variables: Sequence[keras.Variable], optimizer: Any) -> WeightBuffer | None:
-    """Room for these variables of `optimizer`, built.
+def create_weight_buffer(
+    variables: Sequence[Variable], optimizer: Any
+) -> BranchWeightBuffer | None:
+    """Creates a buffer on CPUs; returns None on an accelerator, or if variables may be split.
 
-    None on an accelerator, where memory is scarce and a copy should take little time (as reckoned,
-    not measured); and where a device holds a part of a variable only.
+    Memory is scarce on an accelerator, and a copy should take little time there (this is an estimate,
+    not measured).
     """
-    if jax.default_backend() != "cpu" or splits_variables() or not any(map(_size, variables)):
+    is_cpu = jax.default_backend() == "cpu"
+    if not is_cpu or splits_variables() or not any(math.prod(v.shape) for v in variables):
         return None
-    rings = [new_ring("keras_l4_kept", tuple(v.shape), v.dtype, beside=v) for v in variables]
-    return WeightBuffer(
-        rings, [v for v in optimizer.variables if v.dtype in _CLOCKS and not len(v.shape)]
-    )
+    rings = [
+        ring_buffer.create("keras_l4_weight_buffer", tuple(v.shape), v.dtype, colocate_with=v)
+        for v in variables
+    ]
+    scalars = [v for v in optimizer.variables if not len(v.shape)]
+    return BranchWeightBuffer(rings, [v for v in scalars if v.dtype in _DTYPES_WITH_BITS])
 
 
-def _size(variable: keras.Variable) -> int:
-    return math.prod(variable.shape)
+def _depend_on(arrays: Sequence[Tensor], x: Tensor) -> Tensor:
+    """Returns `x`, with a data dependency on `arrays` that XLA cannot remove.
 
-
-def _after(arrays: Sequence[Any], x: Any) -> Any:
-    """The same number, but not before there are `arrays`.
-
-    What comes of it may then be written where they were read. XLA drops barriers, and whatever it
-    sees to be nothing; it does not see that of two integers in a row one is even.
+    What is computed from `x` may then reuse their memory. n·(n + 1) is always even, so that its lowest
+    bit adds zero. XLA does not simplify that, whereas it drops an `optimization_barrier`.
     """
     largest = max(arrays, key=lambda array: array.size)
-    number = _bits(largest.reshape(-1)[0])
-    return _with_bits(x, number * (number + 1) & 1)
+    n = to_bits(largest.reshape(-1)[0])
+    return _or_bits(x, n * (n + 1) & 1)
 
 
 @jax.custom_jvp
-def _with_bits(x: Any, more: Any) -> Any:
-    bits = _bits(x)
-    return jax.lax.bitcast_convert_type(bits | more.astype(bits.dtype), x.dtype)
+def _or_bits(x: Tensor, zero: Tensor) -> Tensor:
+    bits = to_bits(x)
+    return jax.lax.bitcast_convert_type(bits | zero.astype(bits.dtype), x.dtype)
 
 
-@_with_bits.defjvp
+@_or_bits.defjvp
 def _(primals: Any, tangents: Any) -> tuple[Any, Any]:
-    # Who derives an update by its rate gets the same as without us.
-    return _with_bits(*primals), tangents[0]
-
-
-def _bits(x: Any) -> Any:
-    return jax.lax.bitcast_convert_type(x, INTEGERS[x.dtype.itemsize])
+    # The derivative with respect to the learning rate is that of the identity.
+    return _or_bits(*primals), tangents[0]

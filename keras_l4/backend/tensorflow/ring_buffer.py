@@ -1,69 +1,58 @@
-"""TensorFlow: rings are variables that the traced step captures."""
+"""Ring buffers on TensorFlow: variables that the traced step captures and updates in place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_l4.backend.tensorflow.distribution import create_on_first_replica
+from keras_l4.backend.interface import Array, Ring, Tensor, Variable
+from keras_l4.backend.tensorflow.replicas import create_on_first_replica
 
-Ring: TypeAlias = keras.Variable
 
-
-def new_ring(name: str, shape: tuple[int, ...], dtype: str, beside: keras.Variable) -> Ring:
-    """A device variable of zeros, where the first replica keeps its copy of `beside`."""
-
-    def create() -> Ring:
+def create(name: str, shape: tuple[int, ...], dtype: str, colocate_with: Variable) -> Ring:
+    def create_variable() -> Ring:
         return keras.Variable(np.zeros(shape), dtype=dtype, trainable=False, name=name)
 
-    return create_on_first_replica(create, beside)
+    return create_on_first_replica(create_variable, colocate_with)
 
 
-def new_counters(name: str, num: int, beside: keras.Variable) -> Ring:
-    """Integers that are counted on the device."""
-    return new_ring(name, (num,), "int", beside)
+def create_counters(name: str, size: int, colocate_with: Variable) -> Ring:
+    return create(name, (size,), "int", colocate_with)
 
 
-def read_counters(counters: Ring) -> Any:
-    """What they are now."""
+def read_counters(counters: Ring) -> Tensor:
     return tf.identity(counters)
 
 
-def increment_counters(counters: Ring, before: Any, by: Sequence[Any]) -> None:
-    """Adds `by` to what they were before."""
-    counters.assign(before + concat_flat(by, counters.dtype))
+def increment_counters(counters: Ring, counts: Tensor, increments: Sequence[Any]) -> None:
+    counters.assign(counts + concat_flat(increments, counters.dtype))
 
 
-def concat_flat(parts: Sequence[Any], dtype: str) -> Any:
-    """The parts, scalars or vectors, one after the other: a vector."""
-    tensors = [tf.convert_to_tensor(x) for x in parts]
+def concat_flat(values: Sequence[Any], dtype: str) -> Tensor:
+    tensors = [tf.convert_to_tensor(x) for x in values]
     if tensors and all(x.dtype == tensors[0].dtype and not x.shape.rank for x in tensors):
-        # One kernel for all of them.
+        # Scalars of one dtype: one operation for all of them instead of a cast and a reshape each.
         return tf.cast(tf.stack(tensors), dtype)
     vectors = [tf.reshape(tf.cast(x, dtype), [-1]) for x in tensors]
     return tf.concat(vectors, 0) if vectors else tf.zeros((0,), dtype)
 
 
-def write(ring: Ring, index: Any, row: Any) -> None:
-    """ring[index] = row, in place."""
+def write(ring: Ring, index: Any, row: Tensor) -> None:
     ring.value.scatter_nd_update([[index]], [tf.cast(row, ring.dtype)])
 
 
-def overwrite(ring: Ring, values: Any) -> None:
-    """ring[:] = values."""
+def overwrite(ring: Ring, values: Tensor) -> None:
     ring.assign(values)
 
 
-def read(ring: Ring) -> np.ndarray:
-    """A copy on the host."""
+def read(ring: Ring) -> Array:
     return np.array(ring.numpy())
 
 
-def read_async(rings: Sequence[Ring]) -> Callable[[], list[np.ndarray]]:
-    """Asks for what the rings hold now; the result waits for it, and gives it."""
-    held = [tf.identity(ring) for ring in rings]
-    return lambda: [np.array(copy.numpy()) for copy in held]
+def read_async(rings: Sequence[Ring]) -> Callable[[], list[Array]]:
+    copies = [tf.identity(ring) for ring in rings]
+    return lambda: [np.array(copy.numpy()) for copy in copies]

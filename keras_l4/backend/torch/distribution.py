@@ -1,4 +1,4 @@
-"""torch: one process, one replica."""
+"""Replicas and processes on torch: Keras trains on one device, in one process."""
 
 from keras_l4.backend.common.single_process import (
     gather_to_host,
@@ -6,14 +6,12 @@ from keras_l4.backend.common.single_process import (
     is_first_process,
 )
 from keras_l4.backend.common.single_replica import (
-    DeduplicatedAllReduce,
     all_reduce_sum,
     is_recording_replica,
     is_replicated,
 )
 
 __all__ = [
-    "DeduplicatedAllReduce",
     "all_reduce_sum",
     "gather_to_host",
     "has_other_processes",

@@ -1,14 +1,13 @@
-"""torch: eager, so that branches are Python's and state is written in place."""
+"""Gradients on torch: those of Keras' embeddings are dense, and reading one changes no update."""
 
 from __future__ import annotations
 
-from typing import Any
+from keras_l4.backend.interface import Tensor
 
 
-def dense_gradient(gradient: Any, xla: bool) -> Any:
-    """The gradient, dense: torch embeddings of Keras are."""
+def dense_gradient(gradient: Tensor, xla: bool) -> Tensor:
     return gradient
 
 
-def is_sparse(gradient: Any) -> bool:
+def is_sparse(gradient: Tensor) -> bool:
     return False

@@ -1,8 +1,8 @@
-"""torch: norms, means, sums, counts and extremes over the elements of tensors.
+"""Reductions on torch.
 
-To start an operation takes a CPU as long as to go through some ten thousand elements, and a GPU (as
-reckoned, not measured) a million: smaller tensors of one shape go through each operation together, as
-many as a CPU's cache has room for, or as a GPU's memory can spare.
+To start an operation takes a CPU as long as to process some ten thousand elements, and a GPU (by
+estimate, not measured) as long as a million. Smaller tensors of one shape are stacked, as many as the
+cache of a CPU holds, or as the memory of a GPU can spare.
 """
 
 from __future__ import annotations
@@ -10,140 +10,131 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-from keras_l4.backend.common.grouping import groups
+from keras_l4.backend.common.grouping import group_by_key
+from keras_l4.backend.interface import Tensor
 from keras_l4.backend.torch.core import constant, to_float32
 
-_SMALL_ON_CPU, _SMALL = 2**14, 2**20
-
-
-_TOGETHER_ON_CPU, _TOGETHER = 2**17, 2**24
-
-
-_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-_FOLDS: dict[str, Callable[..., Any]] = {
+# Tensors of at most so many elements are stacked.
+_MAX_STACKED_SIZE_ON_CPU, _MAX_STACKED_SIZE_ON_GPU = 2**14, 2**20
+# For the norms of every step: with one operation or two, copying larger tensors costs more.
+_MAX_STACKED_SIZE_OF_NORMS_ON_CPU = 2**12
+_ELEMENTS_PER_STACK_ON_CPU, _ELEMENTS_PER_STACK_ON_GPU = 2**17, 2**24
+_INTEGER_DTYPES = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+_OPERATIONS: dict[str, Callable[..., Any]] = {
     "count": torch.count_nonzero,
     "maximum": torch.amax,
     "minimum": torch.amin,
     "sum": torch.sum,
 }
-Reduction = Callable[..., Sequence[Any]]
-"""Of one tensor and its numbers, or with `dim=1` of tensors `[tensors, elements]` and columns of
-numbers `[tensors, 1]`: scalars, or `[tensors]` each."""
-
-
-def fast_norms(tensors: Sequence[Any]) -> Any:
-    """√Σx², `float32[len(tensors)]`; the sum may over- or underflow."""
-    # One operation or two do not make up for the copies that larger stacks are.
-    [sums] = _reduced(tensors, _sum_of_squares, small=2**12)
-    return sums.sqrt().to(torch.float32)
-
-
-def _sum_of_squares(x: Any, **dim: int) -> Sequence[Any]:
-    # Norms and dot products add up one after the other, which loses digits over millions of
-    # elements; sums go by halves.
-    wide = to_float32(x)
-    return [(wide * wide).sum(**dim)]
-
-
-def means(tensors: Sequence[Any]) -> Any:
-    """Means, `float32[len(tensors)]`; 0 for an empty tensor."""
-    [found] = _reduced(tensors, _mean)
-    return found.to(torch.float32)
-
-
-def _mean(x: Any, **dim: int) -> Sequence[Any]:
-    # Of nothing the sum is 0, the mean NaN.
-    wide = to_float32(x)
-    return [wide.mean(**dim) if x.numel() else wide.sum(**dim)]
+Reduce: TypeAlias = Callable[..., Sequence[Tensor]]
+"""Reduces a tensor, given with its element of each vector, to scalars; or, with `dim=1`, a stack
+`[tensors, elements]`, given with a column `[tensors, 1]` of each vector, to vectors `[tensors]`."""
+StackKey: TypeAlias = tuple[Any, Any, int] | None
+"""Shape, dtype and the largest number of tensors per stack; None for a tensor that stays single."""
 
 
 def reduce_elements(
-    tensors: Sequence[Any],
-    elements: Callable[..., list[Any]],
-    folds: Sequence[str],
-    *vectors: Any,
-) -> list[Any]:
-    """What `elements` makes of each tensor, folded; 0 for an empty one.
+    tensors: Sequence[Tensor],
+    map_elements: Callable[..., list[Tensor]],
+    reductions: Sequence[str],
+    *vectors: Tensor,
+) -> list[Tensor]:
+    def reduce(x: Tensor, *scalars: Tensor, **dim: int) -> Sequence[Tensor]:
+        mapped = zip(reductions, map_elements(x, *scalars), strict=True)
+        return [_reduce_mapped(reduction, y, **dim) for reduction, y in mapped]
 
-    Args:
-        tensors: The tensors.
-        elements: Is given a tensor, and its element of each of the vectors; makes some of its shape.
-        folds: How each of these is folded.
-        vectors: `[len(tensors)]` each.
-
-    Returns:
-        A vector `[len(tensors)]` per fold: of a count integers, of a sum the widest dtype of what was
-        added up, else `float32`.
-    """
-
-    def fold(x: Any, *own: Any, **dim: int) -> Sequence[Any]:
-        return [_fold(e, how, **dim) for e, how in zip(elements(x, *own), folds, strict=True)]
-
-    return _reduced(tensors, fold, vectors)
+    return _reduce_by_groups(tensors, reduce, vectors)
 
 
-def _fold(x: Any, how: str, **dim: int) -> Any:
+def magnitude_bits(x: Tensor) -> Tensor:
+    integer = _INTEGER_DTYPES[x.dtype.itemsize]
+    return x.contiguous().view(integer) & torch.iinfo(integer).max
+
+
+def fast_norms(tensors: Sequence[Tensor]) -> Tensor:
+    [sums] = _reduce_by_groups(
+        tensors, _sum_of_squares, max_size_on_cpu=_MAX_STACKED_SIZE_OF_NORMS_ON_CPU
+    )
+    return sums.sqrt().to(torch.float32)
+
+
+def means(tensors: Sequence[Tensor]) -> Tensor:
+    [vector] = _reduce_by_groups(tensors, _mean)
+    return vector.to(torch.float32)
+
+
+def _sum_of_squares(x: Tensor, **dim: int) -> Sequence[Tensor]:
+    # `torch.sum` adds pairwise. Norms and dot products add one element after the other, which loses
+    # digits over millions of elements.
+    x32 = to_float32(x)
+    return [(x32 * x32).sum(**dim)]
+
+
+def _mean(x: Tensor, **dim: int) -> Sequence[Tensor]:
+    # The mean of an empty tensor is NaN, its sum 0.
+    x32 = to_float32(x)
+    return [x32.mean(**dim) if x.numel() else x32.sum(**dim)]
+
+
+def _reduce_mapped(reduction: str, x: Tensor, **dim: int) -> Tensor:
     if not x.numel():
-        nothing = x.sum(**dim)
-        return nothing if how == "count" else nothing.to(torch.float32)
-    if how == "magnitude":
-        # Bits without the sign order as magnitudes do, NaN above all.
+        zero = x.sum(**dim)
+        return zero if reduction == "count" else zero.to(torch.float32)
+    if reduction == "max_abs":
+        # The bits are ordered like the magnitudes, with NaN above all. `abs` would be a second pass.
         return torch.amax(magnitude_bits(x), **dim).view(x.dtype).to(torch.float32)
-    found = _FOLDS[how](x, **dim)
-    return found if how in ("count", "sum") else found.to(torch.float32)
+    reduced = _OPERATIONS[reduction](x, **dim)
+    return reduced if reduction in ("count", "sum") else reduced.to(torch.float32)
 
 
-def _reduced(
-    tensors: Sequence[Any],
-    reduction: Reduction,
-    vectors: Sequence[Any] = (),
-    small: int = _SMALL_ON_CPU,
-) -> list[Any]:
-    """What `reduction` makes of each tensor: vectors `[len(tensors)]`; none of no tensors."""
+def _reduce_by_groups(
+    tensors: Sequence[Tensor],
+    reduce: Reduce,
+    vectors: Sequence[Tensor] = (),
+    max_size_on_cpu: int = _MAX_STACKED_SIZE_ON_CPU,
+) -> list[Tensor]:
+    """Applies `reduce` to stacks of small tensors, and to each other tensor."""
     if not tensors:
         return []
-    stacks, alone, order = _plan(tuple([_kind(x, small) for x in tensors]))
+    stacks, single, order = _plan_stacks(tuple([_stack_key(x, max_size_on_cpu) for x in tensors]))
     parts = [
-        reduction(_stacked([tensors[i] for i in stack]), *(v[stack, None] for v in vectors), dim=1)
+        reduce(_stack([tensors[i] for i in stack]), *(v[stack, None] for v in vectors), dim=1)
         for stack in stacks
     ]
-    if alone:
-        scalars = [reduction(tensors[i], *[v[i] for v in vectors]) for i in alone]
-        parts.append([torch.stack(column) for column in zip(*scalars, strict=True)])
+    if single:
+        rows = [reduce(tensors[i], *[v[i] for v in vectors]) for i in single]
+        parts.append([torch.stack(column) for column in zip(*rows, strict=True)])
     columns = [torch.cat(column) for column in zip(*parts, strict=True)]
     return [column[constant(order, column)] for column in columns] if len(order) else columns
 
 
-def _stacked(tensors: Sequence[Any]) -> Any:
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
     return torch.stack(tensors).reshape(len(tensors), -1)
 
 
-def _kind(x: Any, small_on_cpu: int) -> Any:
-    """What can be stacked, and how many at most; None for what stands alone."""
-    small, together = (small_on_cpu, _TOGETHER_ON_CPU) if x.is_cpu else (_SMALL, _TOGETHER)
+def _stack_key(x: Tensor, max_size_on_cpu: int) -> StackKey:
+    max_size, elements_per_stack = (
+        (max_size_on_cpu, _ELEMENTS_PER_STACK_ON_CPU)
+        if x.is_cpu
+        else (_MAX_STACKED_SIZE_ON_GPU, _ELEMENTS_PER_STACK_ON_GPU)
+    )
     size = x.numel()
-    return (x.shape, x.dtype, together // max(1, size)) if size <= small else None
+    return (x.shape, x.dtype, elements_per_stack // max(1, size)) if size <= max_size else None
 
 
 @functools.lru_cache(maxsize=64)
-def _plan(kinds: tuple[Any, ...]) -> tuple[list[list[int]], list[int], np.ndarray]:
-    """Positions of the tensors of each stack, those of the others, and where each is found."""
-    seen: Counter[Any] = Counter()
-    numbered = []
-    for kind in kinds:
-        numbered.append(kind and (kind, seen[kind] // kind[-1]))
-        seen[kind] += 1
-    together, order = groups(tuple(numbered))
-    stacks = [group for group in together if len(group) > 1]
-    return stacks, [i for (i,) in together[len(stacks) :]], order
-
-
-def magnitude_bits(x: Any) -> Any:
-    """The bits without that of the sign."""
-    integer = _INTEGERS[x.dtype.itemsize]
-    return x.contiguous().view(integer) & torch.iinfo(integer).max
+def _plan_stacks(keys: tuple[StackKey, ...]) -> tuple[list[list[int]], list[int], np.ndarray]:
+    """Returns the positions of each stack, those of single tensors, and the index of `group_by_key`."""
+    num_tensors: Counter[StackKey] = Counter()
+    numbered_keys = []
+    for key in keys:
+        numbered_keys.append(key and (key, num_tensors[key] // key[-1]))
+        num_tensors[key] += 1
+    groups, order = group_by_key(tuple(numbered_keys))
+    stacks = [group for group in groups if len(group) > 1]
+    return stacks, [position for (position,) in groups[len(stacks) :]], order

@@ -1,55 +1,47 @@
-"""JAX: derivatives of a loss; forward over reverse."""
+"""JAX: derivatives of a loss. Hessian-vector products are forward-over-reverse."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
-from keras_l4.curvature.autodiff.loss import Batch, Derivatives, Loss, Product, See
+from keras_l4.curvature.autodiff.loss import Batch, Derivatives, Loss, Tensor, VectorProduct
+from keras_l4.keras_internals.custom_gradients import OnCall, observe_jax_custom_vjp
 
 
 def derivatives(loss: Loss) -> Derivatives:
-    """The loss, its gradient and the product of its Hessian with a vector."""
+    """Returns the loss, its gradient and its Hessian-vector product, compiled."""
 
-    def product(values: Any, rest: Any, batch: Batch, tangents: Sequence[Any]) -> Any:
-        def gradient(trainable: Any) -> Any:
-            return jax.grad(loss)(trainable, rest, batch)
+    @jax.jit
+    def multiply(
+        values: Sequence[Tensor],
+        non_trainable: Sequence[Tensor],
+        batch: Batch,
+        tangents: Sequence[Tensor],
+    ) -> list[Tensor]:
+        def gradient(trainable: Sequence[Tensor]) -> list[Tensor]:
+            return jax.grad(loss)(trainable, non_trainable, batch)
 
         return jax.jvp(gradient, (values,), (list(tangents),))[1]
 
-    compiled = jax.jit(product)
-
-    def hessian(values: Any, rest: Any, batch: Batch) -> Product:
-        return functools.partial(compiled, values, rest, batch)
+    def hessian(
+        values: Sequence[Tensor], non_trainable: Sequence[Tensor], batch: Batch
+    ) -> VectorProduct:
+        return functools.partial(multiply, values, non_trainable, batch)
 
     return Derivatives(jax.jit(loss), jax.jit(jax.value_and_grad(loss)), hessian)
 
 
-def visit_own_gradients(run: Callable[[], Any], see: See) -> None:
-    """Calls `see` with every function with a gradient of its own that `run` calls, and its arguments."""
+def visit_custom_gradients(run: Callable[[], Any], on_call: OnCall) -> None:
+    """Calls `on_call` with each function with a custom gradient that `run` calls, and its arguments."""
     found: list[Any] = []
-    with _seeing(lambda function, args: found.append(function)):
-        # Traced, which takes a fraction of computing it operation by operation.
+    with observe_jax_custom_vjp(lambda function, args: found.append(function)):
+        # Tracing takes a fraction of the time of running `run` operation by operation, which is
+        # only necessary if there is such a function.
         jax.eval_shape(run)
     if found:
-        with _seeing(see):
+        with observe_jax_custom_vjp(on_call):
             run()
-
-
-@contextlib.contextmanager
-def _seeing(see: See) -> Iterator[None]:
-    stock = jax.custom_vjp.__call__
-
-    def seen(function: Any, *args: Any, **kwargs: Any) -> Any:
-        see(functools.partial(stock, function, **kwargs), args)
-        return stock(function, *args, **kwargs)
-
-    jax.custom_vjp.__call__ = seen
-    try:
-        yield
-    finally:
-        jax.custom_vjp.__call__ = stock

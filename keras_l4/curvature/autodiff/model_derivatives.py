@@ -1,4 +1,4 @@
-"""The derivatives of a model's loss, kept with the model; and who has no second one."""
+"""Caches compiled loss derivatives on the model, and names layers without a second derivative."""
 
 from __future__ import annotations
 
@@ -6,101 +6,105 @@ import bisect
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from keras_l4.curvature.autodiff.custom_gradients import check_own_gradients, described
+from keras_l4 import keras_internals
+from keras_l4.curvature.autodiff.custom_gradients import check_custom_gradients, layer_description
 from keras_l4.curvature.autodiff.framework import derivatives
-from keras_l4.curvature.autodiff.loss import Batch, Derivatives, Product, pure_loss
-from keras_l4.keras_internals.models import leaf_layers
+from keras_l4.curvature.autodiff.loss import Batch, Derivatives, Tensor, VectorProduct, pure_loss
+
+_Arguments: TypeAlias = tuple[Sequence[Tensor], Sequence[Tensor], Batch]
+_CACHE_NAME = "_keras_l4_derivatives"
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What was compiled, and what it was compiled for."""
+class _CachedDerivatives:
+    """Compiled derivatives, with the loss and the variables that they were compiled for."""
 
     loss: Any
     variables: Sequence[Any]
     derivatives: Derivatives
 
-    def fits(self, model: Any) -> bool:
-        """Whether it is still the same loss, of the same variables."""
-        ours, theirs = self.variables, model.trainable_variables
-        same = len(ours) == len(theirs) and all(map(_is, ours, theirs))
-        return same and self.loss is model._compile_loss
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other
+    def is_valid_for(self, model: Any) -> bool:
+        """Returns True if the model still has the same loss and trainable variables."""
+        variables = model.trainable_variables
+        has_same_variables = list(map(id, self.variables)) == list(map(id, variables))
+        return has_same_variables and self.loss is keras_internals.compiled_loss(model)
 
 
 def model_derivatives(model: Any) -> Derivatives:
-    """The loss of a compiled and built model on a batch, and its derivatives; see `pure_loss`.
+    """Returns the loss of a compiled and built model and its derivatives; see `pure_loss`.
 
-    They are compiled once for each shape of a batch, until the model is compiled anew.
-    `hessian` raises a NotImplementedError that names the layer where one has no second derivative,
-    and, on its first call, where one has a wrong one: see `check_own_gradients`.
+    They are compiled once per shape of a batch, and again after `model.compile`.
+
+    `hessian` raises a NotImplementedError that names the layer if a layer has no second derivative.
+    Its first call also checks custom gradients; see `check_custom_gradients`.
     """
-    # Straight into the dictionary: Keras, TensorFlow and torch track what is assigned.
-    kept: _Kept | None = vars(model).get("_keras_l4_derivatives")
-    if kept is None or not kept.fits(model):
-        # Keras replaces this object when the model is compiled; there is no public sign of it.
-        kept = _Kept(model._compile_loss, model.trainable_variables, _explained(model))
-        vars(model)["_keras_l4_derivatives"] = kept
-    return kept.derivatives
+    cached: _CachedDerivatives | None = getattr(model, _CACHE_NAME, None)
+    if cached is None or not cached.is_valid_for(model):
+        loss = keras_internals.compiled_loss(model)
+        cached = _CachedDerivatives(loss, model.trainable_variables, _checked_derivatives(model))
+        keras_internals.attach_untracked(model, _CACHE_NAME, cached)
+    return cached.derivatives
 
 
-def _explained(model: Any) -> Derivatives:
+def _checked_derivatives(model: Any) -> Derivatives:
     loss = pure_loss(model)
-    plain = derivatives(loss)
+    unchecked = derivatives(loss)
     is_checked = False
 
-    def hessian(values: Sequence[Any], rest: Sequence[Any], batch: Batch) -> Product:
+    def hessian(*arguments: Any) -> VectorProduct:
         nonlocal is_checked
-        at = (values, rest, batch)
         if not is_checked:
-            check_own_gradients(lambda: loss(*at))
+            check_custom_gradients(lambda: loss(*arguments))
             is_checked = True
-        with _explaining(model, plain, at):
-            products = plain.hessian(*at)
+        with _naming_failed_layer(model, unchecked, arguments):
+            multiply = unchecked.hessian(*arguments)
 
-        def product(tangents: Sequence[Any]) -> list[Any]:
-            with _explaining(model, plain, at):
-                return products(tangents)
+        def checked_multiply(tangents: Sequence[Tensor]) -> list[Tensor]:
+            with _naming_failed_layer(model, unchecked, arguments):
+                return multiply(tangents)
 
-        return product
+        return checked_multiply
 
-    return plain._replace(hessian=hessian)
+    return unchecked._replace(hessian=hessian)
 
 
 @contextlib.contextmanager
-def _explaining(
-    model: Any, plain: Derivatives, at: tuple[Sequence[Any], Sequence[Any], Batch]
+def _naming_failed_layer(
+    model: Any, unchecked: Derivatives, arguments: _Arguments
 ) -> Iterator[None]:
+    """Raises an error that names the layer if a second derivative fails inside the context."""
     try:
         yield
-    except Exception as error:  # Each framework has its own for it.
-        plain.gradient(*at)
-        # Values have the shapes of tangents.
-        where = _without_second_derivative(model, lambda some: some.hessian(*at)(at[0]))
+    except Exception as error:  # Each framework raises another type.
+        # If the first derivative fails as well, its error is raised instead.
+        unchecked.gradient(*arguments)
+        # The trainable values serve as a vector: they have the right shapes.
+        culprit = _failed_layer(model, lambda d: d.hessian(*arguments)(arguments[0]))
         raise NotImplementedError(
-            f"{where} has no second derivative on this backend, so that there is no Hessian "
+            f"{culprit} has no second derivative on this backend, so that there is no Hessian "
             f"({type(error).__name__}: {error}). Replace it by operations that can be "
             "differentiated twice, or use another backend."
         ) from error
 
 
-def _without_second_derivative(model: Any, attempt: Callable[[Derivatives], Any]) -> str:
-    """The last layer that has to be taken for a constant, with those before it, to succeed."""
-    layers = leaf_layers(model)
+def _failed_layer(model: Any, compute: Callable[[Derivatives], Any]) -> str:
+    """Describes the layer at which the second derivative fails.
 
-    def succeeds(number: int) -> bool:
+    That is the last of the layers that have to be treated as constants, counted from the first
+    layer of the model, for `compute` to succeed.
+    """
+    layers = keras_internals.leaf_layers(model)
+
+    def succeeds(num_constant: int) -> bool:
         try:
-            attempt(derivatives(pure_loss(model, layers[:number])))
+            compute(derivatives(pure_loss(model, layers[:num_constant])))
         except Exception:
             return False
         return True
 
-    number = bisect.bisect_left(range(len(layers) + 1), True, key=succeeds)
-    if number > len(layers):
+    num_constant = bisect.bisect_left(range(len(layers) + 1), True, key=succeeds)
+    if num_constant > len(layers):
         return "The loss function"
-    return described(layers[number - 1])
+    return layer_description(layers[num_constant - 1])

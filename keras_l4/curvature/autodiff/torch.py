@@ -1,4 +1,4 @@
-"""torch: derivatives of a loss; reverse over reverse."""
+"""torch: derivatives of a loss. Hessian-vector products are reverse-over-reverse."""
 
 from __future__ import annotations
 
@@ -9,75 +9,68 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from keras_l4.curvature.autodiff.loss import Batch, Derivatives, Loss, Product, See
+from keras_l4.curvature.autodiff.loss import Batch, Derivatives, Loss, Tensor, VectorProduct
+from keras_l4.keras_internals.custom_gradients import OnCall, observe_torch_autograd_functions
 
 
 def derivatives(loss: Loss) -> Derivatives:
-    """The loss, its gradient and the product of its Hessian with a vector."""
+    """Returns the loss, its gradient and its Hessian-vector product."""
 
     @torch.no_grad()
-    def value(values: Sequence[Any], rest: Sequence[Any], batch: Batch) -> Any:
-        return loss(values, rest, batch)
+    def value(values: Sequence[Tensor], non_trainable: Sequence[Tensor], batch: Batch) -> Tensor:
+        return loss(values, non_trainable, batch)
 
     @torch.enable_grad()
-    def gradient(values: Sequence[Any], rest: Sequence[Any], batch: Batch) -> Any:
+    def gradient(values: Sequence[Tensor], non_trainable: Sequence[Tensor], batch: Batch) -> Any:
         leaves = _leaves(values)
-        at = loss(leaves, rest, batch)
-        return at.detach(), _gradients(at, leaves)
+        total = loss(leaves, non_trainable, batch)
+        return total.detach(), _gradients(total, leaves)
 
     @torch.enable_grad()
-    def hessian(values: Sequence[Any], rest: Sequence[Any], batch: Batch) -> Product:
+    def hessian(
+        values: Sequence[Tensor], non_trainable: Sequence[Tensor], batch: Batch
+    ) -> VectorProduct:
         leaves = _leaves(values)
-        # The fused kernels of attention have no second derivative.
+        # The fused attention kernels have no second derivative.
         with sdpa_kernel(SDPBackend.MATH):
-            slopes = _gradients(loss(leaves, rest, batch), leaves, create_graph=True)
-        return functools.partial(_product, leaves, slopes)
+            gradients = _gradients(loss(leaves, non_trainable, batch), leaves, create_graph=True)
+        return functools.partial(_multiply, leaves, gradients)
 
     return Derivatives(value, gradient, hessian)
 
 
 @torch.enable_grad()
-def _product(leaves: list[Any], slopes: list[Any], tangents: Sequence[Any]) -> list[Any]:
-    """The derivative of the slopes along the tangents; their graph is kept for the next one."""
-    pairs = zip(slopes, tangents, strict=True)
-    along = sum((slope * tangent).sum() for slope, tangent in pairs)
+def _multiply(
+    leaves: list[Tensor], gradients: list[Tensor], tangents: Sequence[Tensor]
+) -> list[Tensor]:
+    """Differentiates the gradients along the tangents; retains their graph for the next product."""
+    pairs = zip(gradients, tangents, strict=True)
+    directional = sum((gradient * tangent).sum() for gradient, tangent in pairs)
     for leaf in leaves:
         leaf.grad = None
-    if along.requires_grad:
-        # `autograd.grad` leaves out what does not lead to the leaves: a function without a
-        # second derivative too, whose part would be missing and not missed.
-        along.backward(retain_graph=True)
+    if directional.requires_grad:
+        # Not `autograd.grad`: it skips paths that do not lead to the leaves, including a function
+        # without a second derivative, so that part of the product would be missing without an error.
+        directional.backward(retain_graph=True)
     return [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
 
 
-def visit_own_gradients(run: Callable[[], Any], see: See) -> None:
-    """Calls `see` with every function with a gradient of its own that `run` calls, and its arguments."""
-    # `apply` of a function may have been taken from it before; this is what it calls. It is
-    # inherited, so that it is there only for that time.
-    base = torch.autograd.function._SingleLevelFunction
-
-    def seen(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        see(functools.partial(cls.apply, **kwargs), args)
-        return super(base, cls).apply(*args, **kwargs)
-
-    base.apply = classmethod(seen)
-    try:
-        with torch.no_grad():
-            run()
-    finally:
-        del base.apply
+def visit_custom_gradients(run: Callable[[], Any], on_call: OnCall) -> None:
+    """Calls `on_call` with each function with a custom gradient that `run` calls, and its arguments."""
+    with observe_torch_autograd_functions(on_call), torch.no_grad():
+        run()
 
 
-def _leaves(values: Sequence[Any]) -> list[Any]:
+def _leaves(values: Sequence[Tensor]) -> list[Tensor]:
     return [value.detach().requires_grad_() for value in values]
 
 
-def _gradients(of: Any, leaves: list[Any], create_graph: bool = False) -> list[Any]:
-    if not of.requires_grad:
-        # Of a constant; torch takes it for a mistake.
+def _gradients(total: Tensor, leaves: list[Tensor], create_graph: bool = False) -> list[Tensor]:
+    if not total.requires_grad:
+        # `autograd.grad` raises an error for a constant.
         return [torch.zeros_like(leaf) for leaf in leaves]
     return list(
         torch.autograd.grad(
-            of, leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True
+            total, leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True
         )
     )

@@ -1,16 +1,13 @@
-"""The panels of the tab, on the server's side: a panel is one file here, found by being here.
+"""The panels of the tab on the server: one file per route.
 
-Its other half is the ES module of the same name in `static/panels`, found likewise. A panel that draws
-what another one serves needs the module only.
+A new file in this folder is a new route: `import_submodules` imports it, and its `Panel` class
+registers itself. The browser's part is the ES module of the same name in `static/panels`. A panel
+that only draws data of another route needs the ES module only.
 """
 
-from importlib import import_module
-from pkgutil import iter_modules
+from keras_l4.dashboard.panel import PANELS
+from keras_l4.registry import import_submodules
 
-for _module in sorted(module.name for module in iter_modules(__path__)):
-    if not _module.startswith("_"):
-        import_module(f"{__name__}.{_module}")
+import_submodules(__name__, __path__)
 
-from keras_l4.dashboard.panels._base import Panel, registry  # noqa: E402
-
-__all__ = ["Panel", "registry"]
+__all__ = ["PANELS"]

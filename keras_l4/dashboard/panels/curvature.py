@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from keras_l4.dashboard.packing import packed
-from keras_l4.dashboard.panels._base import Panel, standing
+from keras_l4.dashboard.array_json import encode_array
+from keras_l4.dashboard.panel import Json, Panel, not_superseded
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import RunRepository
+from keras_l4.dashboard.run_repository import RunRepository
 from keras_l4.records.annotations import CurvatureMeasurement
 
 _NUMBERS = (
@@ -26,27 +25,29 @@ _NUMBERS = (
 )
 
 
-class Curvature(Panel):
-    """Extreme eigenvalues of the Hessian, the edge of stability, and the kind of place."""
+class CurvaturePanel(Panel):
+    """Extreme eigenvalues of the Hessian, the stability threshold, and the classification."""
 
     name = "curvature"
 
-    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
-        run = source.run(source.listing(ask.text("run")), (), ["curvature"])
-        first_step, last_step = int(run.steps[0]), int(run.steps[-1])
-        measured = standing(run, CurvatureMeasurement)
-        return curvature(measured) | {"first_step": first_step, "last_step": last_step}
+    def respond(self, repository: RunRepository, parameters: Parameters) -> Json:
+        run = repository.read(repository.index(parameters.text("run")), (), ["curvature"])
+        measurements = not_superseded(run, CurvatureMeasurement)
+        return curvature_json(measurements) | {
+            "first_step": int(run.steps[0]),
+            "last_step": int(run.steps[-1]),
+        }
 
 
-def curvature(measured: Sequence[CurvatureMeasurement]) -> dict[str, Any]:
-    """All of them: one costs the training so much that there are never many."""
+def curvature_json(measurements: Sequence[CurvatureMeasurement]) -> dict[str, object]:
+    """Returns all measurements. They are not binned: each is costly, so there are few."""
     return {
-        "steps": [note.step for note in measured],
-        "epochs": [note.epoch for note in measured],
-        "kinds": [note.kind for note in measured],
-        "is_lower_bound": [note.is_lower_bound for note in measured],
+        "steps": [m.step for m in measurements],
+        "epochs": [m.epoch for m in measurements],
+        "kinds": [m.kind for m in measurements],
+        "is_lower_bound": [m.is_lower_bound for m in measurements],
         "numbers": {
-            name: packed(np.array([vars(note)[name] for note in measured], np.float64))
+            name: encode_array(np.array([vars(m)[name] for m in measurements], np.float64))
             for name in _NUMBERS
         },
     }

@@ -1,62 +1,64 @@
-"""depth_profile: the gradient norm over depth at one step."""
+"""depth_profile: the gradient norm of each layer at one step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from scipy.stats import theilslopes
 
-from keras_l4.dashboard.packing import floats
-from keras_l4.dashboard.panels._base import Panel, need
-from keras_l4.dashboard.panels.heat_map import layer_series
-from keras_l4.dashboard.parameters import MOST, Parameters
-from keras_l4.dashboard.source import RunRepository
+from keras_l4.dashboard.array_json import encode_float32
+from keras_l4.dashboard.panel import Json, Panel, require_quantity
+from keras_l4.dashboard.panels.heat_map import cached_layer_series
+from keras_l4.dashboard.parameters import MAX_SAFE_INTEGER, Parameters
+from keras_l4.dashboard.run_repository import RunRepository
 from keras_l4.records.block import Series
 
 _QUANTITY = "gradient_norm"
-_LEAST_LAYERS = 3
+_MIN_LAYERS_FOR_FIT = 3
 
 
-class DepthProfile(Panel):
-    """How the gradient fades, or grows, on its way to the first layers."""
+class DepthProfilePanel(Panel):
+    """How the gradient norm decays, or grows, from the output towards the input."""
 
     name = "depth_profile"
 
-    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
-        listing = source.listing(ask.text("run"))
-        run = source.run(listing, [need(listing, _QUANTITY)])
-        series, _ = source.once(
-            listing, ("series", _QUANTITY), lambda: layer_series(run, _QUANTITY)
-        )
-        return depth_profile(series, ask.whole("step", MOST))
+    def respond(self, repository: RunRepository, parameters: Parameters) -> Json:
+        index = repository.index(parameters.text("run"))
+        run = repository.read(index, [require_quantity(index, _QUANTITY)])
+        layers = cached_layer_series(repository, index, run, _QUANTITY)
+        return depth_profile_json(layers.series, parameters.integer("step", MAX_SAFE_INTEGER))
 
 
-def depth_profile(series: Series, step: int) -> dict[str, Any]:
-    """The norm of each layer at the last measured step up to `step`, with the fitted decay."""
+def depth_profile_json(series: Series, step: int) -> dict[str, Any]:
+    """Returns the norm of each layer at the last measured step up to `step`, with the fit."""
     row = max(0, int(np.searchsorted(series.steps, step, side="right")) - 1)
     norms = np.asarray(series.values[row], np.float64)
     return {
         "step": int(series.steps[row]),
         "steps": [int(series.steps[0]), int(series.steps[-1])],
         "layers": list(series.names),
-        "norms": floats(norms),
-        "fit": decay(norms),
+        "norms": encode_float32(norms),
+        "fit": fit_decay(norms),
     }
 
 
-def decay(norms: np.ndarray) -> dict[str, float] | None:
-    """Theil–Sen fit of log₁₀ of the norm over depth; None for fewer than three layers.
+def fit_decay(norms: np.ndarray) -> dict[str, float] | None:
+    """Fits log₁₀ of the norm over depth by the Theil–Sen estimator (Sen 1968).
 
-    `per_layer` is the factor from one layer to the one before it, `low` and `high` its 95 %
-    confidence interval; the line is `intercept` + `slope` · depth, in log₁₀. Sen 1968.
+    Args:
+        norms: `float64[layers]`. Zero, NaN and Inf are left out.
 
-    >>> round(decay(np.array([1e-3, 1e-2, 1e-1]))["per_layer"], 3)
+    Returns:
+        `per_layer`, the factor from one layer to the one before it, with the bounds `low` and
+        `high` of its 95 % confidence interval; `slope` and `intercept` of the line
+        log₁₀(norm) = intercept + slope · depth. None for fewer than three layers.
+
+    >>> round(fit_decay(np.array([1e-3, 1e-2, 1e-1]))["per_layer"], 3)
     0.1
     """
     depth = np.flatnonzero(np.isfinite(norms) & (norms > 0))
-    if len(depth) < _LEAST_LAYERS:
+    if len(depth) < _MIN_LAYERS_FOR_FIT:
         return None
     slope, intercept, low, high = theilslopes(np.log10(norms[depth]), depth, alpha=0.95)
     return {

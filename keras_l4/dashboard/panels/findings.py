@@ -1,47 +1,48 @@
-"""findings: what the rules say of a run."""
+"""findings: the findings of the rules for a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from keras_l4.dashboard.panels._base import Panel
+from keras_l4.dashboard.panel import Json, Panel
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import RunRepository, num_missing
+from keras_l4.dashboard.run_repository import RunRepository, num_missing_steps
 from keras_l4.events.run import Run
 from keras_l4.rules import RuleEngine
 
 
-class Findings(Panel):
-    """Judges what was recorded, as `python -m keras_l4 report` and the callback do.
+class FindingsPanel(Panel):
+    """Evaluates the rules on the record, as the callback and `python -m keras_l4 report` do.
 
-    Nothing but the record has to be in the event file for that: a run that was killed, that is
-    still being written, or that an older version wrote is judged like any other.
+    Findings are not stored in the event file. A run that was killed, that is still being written
+    or that was written by an older version is therefore evaluated like any other.
     """
 
     name = "findings"
 
-    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
-        listing = source.listing(ask.text("run"))
-        return source.once(listing, self.name, lambda: findings(source.whole(listing)))
+    def respond(self, repository: RunRepository, parameters: Parameters) -> Json:
+        index = repository.index(parameters.text("run"))
+        return repository.cached(
+            index, self.name, lambda: findings_json(repository.read_all(index))
+        )
 
 
-def findings(run: Run) -> dict[str, Any]:
-    """The findings of a run, the worst first, and what has to be known beside them."""
-    failed: list[str] = []
+def findings_json(run: Run) -> dict[str, Any]:
+    """Returns the findings of a run, most severe first, and a summary of the run."""
+    failed_rules: list[str] = []
 
-    def note(code: str, error: Exception) -> None:
-        failed.append(f"{code} failed: {type(error).__name__}: {error}")
+    def on_error(code: str, error: Exception) -> None:
+        failed_rules.append(f"{code} failed: {type(error).__name__}: {error}")
 
-    found = RuleEngine.of(run.record, note).findings(run.record, note)
+    findings = RuleEngine.of(run.record, on_error).findings(run.record, on_error)
     return {
-        "findings": [finding.as_dict() for finding in found],
-        "failed_rules": failed,
+        "findings": [finding.as_dict() for finding in findings],
+        "failed_rules": failed_rules,
         "optimizer": run.blocks[-1].optimizer,
         "first_step": int(run.steps[0]),
         "last_step": int(run.steps[-1]),
         "num_layers": len(run.blocks[-1].layers),
         "num_variables": len(run.variables),
         "num_superseded": run.num_superseded,
-        "num_missing": num_missing(run),
+        "num_missing": num_missing_steps(run),
     }

@@ -1,83 +1,109 @@
-"""heat_map: one quantity of all layers over all steps."""
+"""heat_map: one quantity of all layers over steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from keras_l4.dashboard.binning import Bins, usual_distance
-from keras_l4.dashboard.packing import floats, packed
-from keras_l4.dashboard.panels._base import Panel, Window, need
+from keras_l4.dashboard.array_json import encode_array, encode_float32
+from keras_l4.dashboard.binning import Bins, median_interval
+from keras_l4.dashboard.panel import Json, Panel, StepRange, require_quantity
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import RunRepository, num_missing
+from keras_l4.dashboard.run_index import RunIndex
+from keras_l4.dashboard.run_repository import RunRepository, num_missing_steps
 from keras_l4.events.run import Run
-from keras_l4.events.segments import concatenate
+from keras_l4.events.segments import concatenate_series
 from keras_l4.records.block import Series
 
-# Rows and columns of a large model: what a browser draws in the time of a blink.
-_MOST_CELLS = 200_000
-_LEAST_BINS = 100
+# A browser draws this many cells without a noticeable delay.
+_MAX_CELLS = 200_000
+_MIN_BINS = 100
 
 
-class HeatMap(Panel):
-    """Layers in forward order, by bins of steps, each of which shows its maximum."""
+@dataclass(frozen=True)
+class LayerSeries:
+    """A quantity per layer.
+
+    Attributes:
+        series: The values `[steps, layers]`; layers are in forward order.
+        exists: `bool[steps, layers]`: whether the model had the layer at that step. A resumed
+            run may have other layers. The value is NaN where it had not.
+    """
+
+    series: Series
+    exists: np.ndarray
+
+
+class HeatMapPanel(Panel):
+    """The maximum of a quantity per layer and bin of steps."""
 
     name = "heat_map"
 
-    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
-        listing = source.listing(ask.text("run"))
-        quantity = need(listing, ask.text("quantity"))
-        run = source.run(listing, [quantity])
-        series = source.once(listing, ("series", quantity), lambda: layer_series(run, quantity))
-        return heat_map(series, Window.of(ask, run)) | {
+    def respond(self, repository: RunRepository, parameters: Parameters) -> Json:
+        index = repository.index(parameters.text("run"))
+        quantity = require_quantity(index, parameters.text("quantity"))
+        run = repository.read(index, [quantity])
+        layers = cached_layer_series(repository, index, run, quantity)
+        return heat_map_json(layers, StepRange.from_request(parameters, run)) | {
             "quantity": quantity,
-            "unit": listing.quantities[quantity].unit,
-            "num_missing": num_missing(run),
+            "unit": index.quantities[quantity].unit,
+            "num_missing": num_missing_steps(run),
         }
 
 
-def layer_series(run: Run, quantity: str) -> tuple[Series, np.ndarray]:
-    """A quantity per layer, and `bool[steps, layers]`: whether the model had the layer then."""
+def cached_layer_series(
+    repository: RunRepository, index: RunIndex, run: Run, quantity: str
+) -> LayerSeries:
+    """Pools a quantity into layers, once per version of the run."""
+    key = ("layer_series", quantity)
+    return repository.cached(index, key, lambda: _layer_series(run, quantity))
+
+
+def _layer_series(run: Run, quantity: str) -> LayerSeries:
     series = run.series(quantity)
     parts = [block.series(quantity) for block in run.blocks if quantity in block.values]
+    # `concatenate` fills in NaN for layers that a block does not have.
     ones = [Series(p.steps, p.names, np.ones(p.values.shape, np.float32)) for p in parts]
-    return series, concatenate(ones, series.names).values == 1
+    return LayerSeries(series, concatenate_series(ones, series.names).values == 1)
 
 
-def heat_map(known: tuple[Series, np.ndarray], window: Window) -> dict[str, Any]:
-    """The finite maximum per bin `[layers, bins]`, NaN where there is none, and the rest.
+def heat_map_json(layers: LayerSeries, steps: StepRange) -> dict[str, Any]:
+    """Returns the finite maximum per layer and bin, and how many values were NaN or Inf.
 
-    `not_finite` has a row `[layer, bin, NaN, Inf]` for each cell with either, which are numbers
-    of steps.
+    `not_finite` is sparse: one row `[layer, bin, steps with NaN, steps with Inf]` per cell that
+    has either.
     """
-    series, present = known
-    bins = _bins(series, window)
-    rows = bins.rows(series.steps)
-    steps, values, present = series.steps[rows], series.values[rows], present[rows]
+    bins = _affordable_bins(layers.series, steps)
+    rows = bins.rows_within(layers.series.steps)
+    in_bins, values = layers.series.steps[rows], layers.series.values[rows]
     finite = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
-    num_nan = bins.reduce(np.add, steps, (np.isnan(values) & present).astype(np.int32))
-    num_inf = bins.reduce(np.add, steps, np.isinf(values).astype(np.int32))
+    is_nan = np.isnan(values) & layers.exists[rows]
+    num_nan = bins.reduce(np.add, in_bins, is_nan.astype(np.int32))
+    num_inf = bins.reduce(np.add, in_bins, np.isinf(values).astype(np.int32))
     return {
-        "layers": list(series.names),
+        "layers": list(layers.series.names),
         "bins": bins.as_dict(),
-        "num_measured": len(steps),
-        "maximum": floats(bins.reduce(np.fmax, steps, finite).T),
-        "not_finite": packed(_sparse(num_nan.T, num_inf.T)),
+        "num_measured": len(in_bins),
+        "maximum": encode_float32(bins.reduce(np.fmax, in_bins, finite).T),
+        "not_finite": encode_array(_nonzero_cells(num_nan.T, num_inf.T)),
     }
 
 
-def _bins(series: Series, window: Window) -> Bins:
-    """No narrower than the distance between two measurements, where there are gaps."""
-    affordable = max(_MOST_CELLS // max(1, len(series.names)), _LEAST_BINS)
-    inside = (series.steps >= window.first_step) & (series.steps <= window.last_step)
-    narrowed = replace(window, most_bins=min(window.most_bins, affordable))
-    return narrowed.bins(usual_distance(series.steps[inside]))
+def _affordable_bins(series: Series, steps: StepRange) -> Bins:
+    """Returns bins that limit the number of cells.
+
+    They are at least as wide as the usual interval between two measurements: narrower bins would
+    leave empty stripes between sampled steps.
+    """
+    max_bins = max(_MAX_CELLS // max(1, len(series.names)), _MIN_BINS)
+    is_shown = (series.steps >= steps.first_step) & (series.steps <= steps.last_step)
+    limited = replace(steps, max_bins=min(steps.max_bins, max_bins))
+    return limited.bins(median_interval(series.steps[is_shown]))
 
 
-def _sparse(num_nan: np.ndarray, num_inf: np.ndarray) -> np.ndarray:
+def _nonzero_cells(num_nan: np.ndarray, num_inf: np.ndarray) -> np.ndarray:
     row, column = np.nonzero(num_nan + num_inf)
     cells = (row, column, num_nan[row, column], num_inf[row, column])
     return np.stack(cells, axis=1).astype(np.int32)

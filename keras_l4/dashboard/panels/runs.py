@@ -1,31 +1,29 @@
-"""runs: which runs there are, and what was recorded in them."""
+"""runs: the runs of the log directory, and the quantities recorded in each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from keras_l4.dashboard.listing import RunIndex
-from keras_l4.dashboard.panels._base import Panel
+from keras_l4.dashboard.panel import Json, Panel
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import RunRepository
+from keras_l4.dashboard.run_index import RunIndex
+from keras_l4.dashboard.run_repository import RunRepository
 
 
-class Runs(Panel):
-    """The run selector, and the clock of reloading: no tensor is read for it."""
+class RunsPanel(Panel):
+    """The run selector. The page polls this route for new data, so it reads no tensor."""
 
     name = "runs"
 
-    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
-        return {"runs": [_described(listing) for listing in source.listings().values()]}
+    def respond(self, repository: RunRepository, parameters: Parameters) -> Json:
+        return {"runs": [_run_json(index) for index in repository.indexes().values()]}
 
 
-def _described(listing: RunIndex) -> dict[str, Any]:
-    quantities = {name: schema.unit for name, schema in sorted(listing.quantities.items())}
+def _run_json(index: RunIndex) -> dict[str, Any]:
     return {
-        "name": listing.name,
-        "version": "-".join(map(repr, listing.version)),
-        "last_written": listing.version[-1],
-        "problem": listing.problem,
-        "quantities": quantities,
+        "name": index.name,
+        "version": "-".join(map(repr, index.version)),
+        "last_written": index.version[-1],
+        "problem": index.problem,
+        "quantities": {name: schema.unit for name, schema in sorted(index.quantities.items())},
     }

@@ -1,34 +1,35 @@
-"""surface: a slice of the loss surface, with the way that the weights took."""
+"""surface: a slice of the loss surface, with the path of the weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from keras_l4.dashboard.packing import packed
-from keras_l4.dashboard.panels._base import Panel, standing
+from keras_l4.dashboard.array_json import encode_array
+from keras_l4.dashboard.panel import Json, Panel, not_superseded
 from keras_l4.dashboard.parameters import Parameters
-from keras_l4.dashboard.source import RunRepository
+from keras_l4.dashboard.run_repository import RunRepository
 from keras_l4.records.annotations import SurfaceSlice
 
+_ARRAYS = ("multiples", "loss", "path", "path_loss")
+_PLAIN = ("step", "epoch", "directions", "path_steps", "explained_variance", "unknown_filters")
 
-class Surface(Panel):
-    """The last slice that the `Curvature` callback cut."""
+
+class SurfacePanel(Panel):
+    """The last slice measured by the `Curvature` callback."""
 
     name = "surface"
 
-    def answer(self, source: RunRepository, ask: Parameters) -> Mapping[str, Any]:
-        run = source.run(source.listing(ask.text("run")), (), ["surface"])
-        found = standing(run, SurfaceSlice)
-        return {"surface": surface(found[-1]) if found else None}
+    def respond(self, repository: RunRepository, parameters: Parameters) -> Json:
+        run = repository.read(repository.index(parameters.text("run")), (), ["surface"])
+        slices = not_superseded(run, SurfaceSlice)
+        return {"surface": surface_json(slices[-1]) if slices else None}
 
 
-def surface(note: SurfaceSlice) -> dict[str, Any]:
-    """The numbers of a slice."""
-    arrays = ("multiples", "loss", "path", "path_loss")
-    plain = ("step", "epoch", "directions", "path_steps", "explained_variance", "unknown_filters")
-    return {name: vars(note)[name] for name in plain} | {
-        name: packed(np.array(vars(note)[name], np.float64)) for name in arrays
+def surface_json(surface: SurfaceSlice) -> dict[str, Any]:
+    """Returns the numbers of a slice; `loss` and `path` may hold NaN and Inf."""
+    fields = vars(surface)
+    return {name: fields[name] for name in _PLAIN} | {
+        name: encode_array(np.array(fields[name], np.float64)) for name in _ARRAYS
     }

@@ -1,15 +1,15 @@
-// Comma-separated values of what is shown.
+// Download of the shown data as comma-separated values.
 
-/** Saves an iterable of rows. */
-export function saveCsv(name, rows) {
-  const text = Array.from(rows, (row) => row.map(cell).join(",")).join("\r\n");
-  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  Object.assign(document.createElement("a"), { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 1000);
+/** Downloads an iterable of rows. */
+export function downloadCsv(filename, rows) {
+  const text = Array.from(rows, (row) => row.map(csvCell).join(",")).join("\r\n");
+  const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  Object.assign(document.createElement("a"), { href: url, download: filename }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-// A text that a spreadsheet would take for a formula is kept from being one.
-function cell(value) {
+// Prefixes text that a spreadsheet would evaluate as a formula: a run may have any name.
+function csvCell(value) {
   if (typeof value === "number") return String(value);
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
   return `"${text.replaceAll('"', '""')}"`;

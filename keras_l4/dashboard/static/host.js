@@ -1,24 +1,24 @@
-// What TensorBoard's page, in which this one is a frame, has to say.
+// The page of TensorBoard, which shows this page in a frame.
 
-/** Whether our tab is the one that is open: TensorBoard keeps the others at no height. */
-export function isShown() {
+/** Whether the tab is selected. TensorBoard gives the frames of other tabs a height of zero. */
+export function isVisible() {
   return !document.hidden && window.innerHeight > 0;
 }
 
-/** Follows dark mode, of which TensorBoard does not tell its plugins. */
-export function onTheme(listener) {
+/** Follows dark mode. TensorBoard does not notify plugins of it, but marks its own page. */
+export function onThemeChange(listener) {
   const body = window.parent.document.body;
-  const follow = () => {
+  const update = () => {
     const theme = body.classList.contains("dark-mode") ? "dark" : "light";
     if (document.documentElement.dataset.theme === theme) return;
     document.documentElement.dataset.theme = theme;
     listener();
   };
-  follow();
-  new MutationObserver(follow).observe(body, { attributeFilter: ["class"] });
+  update();
+  new MutationObserver(update).observe(body, { attributeFilter: ["class"] });
 }
 
-/** Follows the reload button. The messages are those of TensorBoard's experimental plugin library. */
+/** Follows TensorBoard's reload button, by the messages of its experimental plugin library. */
 export function onReload(listener) {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = ({ data }) => {

@@ -1,14 +1,18 @@
-// The page: a toolbar, and a frame for each panel, which is drawn again when what it watches changes.
-import { ask } from "./api.js";
-import { preload } from "./chart.js";
-import { el } from "./page.js";
-import { Frame } from "./frame.js";
+// Entry point of the page: a toolbar, and a frame for each panel.
+import { fetchJson } from "./api.js";
+import { preloadPlotly } from "./chart.js";
+import { el } from "./elements.js";
+import * as host from "./host.js";
+import { PanelFrame } from "./panel_frame.js";
 import { Toolbar } from "./toolbar.js";
 import { View } from "./view.js";
-import * as host from "./host.js";
 
 const POLL_MS = 5000;
+const EMPTY_TEXT =
+  "No keras_l4 data in this log directory yet. Train with " +
+  "keras_l4.callbacks.TrainingDiagnostics(log_dir); the data appears here automatically.";
 
+/** Called by TensorBoard. */
 export async function render() {
   document.documentElement.lang = "en";
   document.head.append(
@@ -21,60 +25,56 @@ export async function render() {
   }
 }
 
-/** The modules of the panels, from top to bottom. */
-async function allPanels() {
-  const { modules } = await ask("panels");
+async function start() {
+  const view = new View();
+  const toolbar = new Toolbar(view, () => reload(true));
+  const emptyNotice = el("p", { id: "empty", hidden: true }, EMPTY_TEXT);
+  const main = el("main", {});
+  document.body.replaceChildren(toolbar.node, emptyNotice, main);
+  const [panels, { runs }] = await Promise.all([loadPanels(), fetchJson("runs")]);
+  let drawnVersion = setRuns(runs);
+  const frames = panels.map((panel) => new PanelFrame(panel, view));
+  main.append(...frames.map((frame) => frame.node));
+
+  /** Redraws if the shown runs have new data, or in any case if `isForced`. */
+  async function reload(isForced) {
+    try {
+      const { runs } = await fetchJson("runs");
+      const version = setRuns(runs);
+      if (isForced || version !== drawnVersion) frames.forEach((frame) => frame.refresh());
+      drawnVersion = version;
+      toolbar.showStatus("");
+    } catch (error) {
+      toolbar.showStatus(error.message);
+    }
+  }
+
+  /** Lists the runs. Returns the version of the shown runs. */
+  function setRuns(runs) {
+    toolbar.setRuns(runs);
+    emptyNotice.hidden = runs.length > 0;
+    main.hidden = !runs.length;
+    return JSON.stringify(runs.filter((run) => view.includesRun(run.name)));
+  }
+
+  view.onChange((keys) => {
+    for (const frame of frames) if (frame.dependsOn(keys)) frame.refresh();
+  });
+  host.onThemeChange(() => frames.forEach((frame) => frame.refresh()));
+  host.onReload(() => reload(true));
+  // Plotly keeps server and page busy for a second, so the findings, which are text, come first.
+  frames[0].start().then(() => {
+    preloadPlotly();
+    frames.slice(1).forEach((frame) => frame.start());
+  });
+  setInterval(() => toolbar.isAutoRefreshOn && host.isVisible() && reload(false), POLL_MS);
+}
+
+/** Imports the modules of the panels; returns them from top to bottom. */
+async function loadPanels() {
+  const { modules } = await fetchJson("panels");
   const panels = await Promise.all(
     modules.map(async (file) => ({ name: file.replace(/\.js$/, ""), ...(await import(`./panels/${file}`)) })),
   );
   return panels.sort((a, b) => a.order - b.order);
-}
-
-async function start() {
-  const view = new View();
-  const toolbar = new Toolbar(view, () => reload(true));
-  const nothing = el("p", { id: "nothing", hidden: true });
-  const main = el("main", {});
-  document.body.replaceChildren(toolbar.node, nothing, main);
-  const [panels, { runs }] = await Promise.all([allPanels(), ask("runs")]);
-  toolbar.show(runs);
-  const frames = panels.map((panel) => new Frame(panel, view));
-  main.append(...frames.map((frame) => frame.node));
-  let shown = "";
-
-  async function reload(anyway) {
-    try {
-      const { runs } = await ask("runs");
-      toolbar.show(runs);
-      tell(runs);
-      const versions = JSON.stringify(runs.filter((run) => view.shows(run.name)));
-      if (anyway || versions !== shown) frames.forEach((frame) => frame.refresh());
-      shown = versions;
-      toolbar.say("");
-    } catch (error) {
-      toolbar.say(error.message);
-    }
-  }
-
-  function tell(runs) {
-    nothing.hidden = runs.length > 0;
-    main.hidden = !runs.length;
-    nothing.textContent =
-      "No record of keras_l4 in this log directory yet. Train with " +
-      "keras_l4.callbacks.TrainingDiagnostics(log_dir); this page looks again by itself.";
-  }
-
-  shown = JSON.stringify(runs.filter((run) => view.shows(run.name)));
-  tell(runs);
-  view.onChange((keys) => {
-    for (const frame of frames) if (frame.watches(keys)) frame.refresh();
-  });
-  host.onTheme(() => frames.forEach((frame) => frame.refresh()));
-  host.onReload(() => reload(true));
-  // The charts' library keeps server and page busy for a second: what is to be read comes first.
-  frames[0].start().then(() => {
-    preload();
-    frames.slice(1).forEach((frame) => frame.start());
-  });
-  setInterval(() => toolbar.isAutomatic && host.isShown() && reload(false), POLL_MS);
 }

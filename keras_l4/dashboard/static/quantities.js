@@ -1,4 +1,4 @@
-// The quantities that a heat map shows, as its switch names them.
+/** The quantities that the heat maps can show, with their names on the page. */
 export const QUANTITIES = {
   gradient_norm: "gradient norm",
   update_ratio: "update ratio",
@@ -7,14 +7,15 @@ export const QUANTITIES = {
   zero_fraction: "zero fraction",
 };
 
-const SHARE = "share of elements";
-
-/** How its values become colours: as a logarithm, but for shares. */
-export function scaleOf(unit) {
-  const isShare = unit === SHARE;
+/**
+ * How values of a unit are mapped to colors: by their logarithm, except for fractions, whose unit is
+ * "share of elements".
+ */
+export function colorScale(unit) {
+  const isFraction = unit.endsWith("of elements");
   return {
-    isShare,
-    title: isShare ? "share" : "log₁₀",
-    place: isShare ? (value) => value : (value) => (value > 0 ? Math.log10(value) : NaN),
+    isFraction,
+    title: isFraction ? "fraction" : "log₁₀",
+    transform: isFraction ? (value) => value : (value) => (value > 0 ? Math.log10(value) : NaN),
   };
 }

@@ -1,4 +1,4 @@
-// The view: what all panels look at. The address of the page holds it, so that it can be shared.
+// The state shared by all panels. It is stored in the address of the page, so links keep it.
 const PREFIX = "p.keras_l4.";
 const NUMBERS = new Set(["first", "last", "step"]);
 const KEYS = ["run", "compare", "quantity", "first", "last", "step", "layer", "finding", "smoothing", "shape"];
@@ -6,53 +6,57 @@ const KEYS = ["run", "compare", "quantity", "first", "last", "step", "layer", "f
 export class View {
   constructor() {
     this.listeners = [];
+    this.runs = [];
     for (const key of KEYS) this[key] = null;
-    Object.assign(this, read());
+    Object.assign(this, readAddress());
   }
 
-  /** Calls back with the set of keys that changed. */
+  /** Registers a listener, which is called with the set of changed keys. */
   onChange(listener) {
     this.listeners.push(listener);
   }
 
+  /** Changes some keys; null unsets a key. */
   set(changes) {
     const keys = new Set(Object.keys(changes).filter((key) => changes[key] !== this[key]));
     if (!keys.size) return;
     Object.assign(this, changes);
-    write(this);
+    writeAddress(this);
     for (const listener of this.listeners) listener(keys);
   }
 
-  /** Names of the runs that are compared with `run`. */
-  get others() {
+  /** Names of the runs to compare with `run`. */
+  get comparedRuns() {
     return this.compare ? JSON.parse(this.compare) : [];
   }
 
-  shows(name) {
-    return name === this.run || this.others.includes(name);
+  /** Whether a run is selected or compared. */
+  includesRun(name) {
+    return name === this.run || this.comparedRuns.includes(name);
   }
 
-  /** The steps, as routes want them. */
-  get window() {
+  /** The selected steps, as parameters of a route. */
+  get stepRange() {
     return { first_step: this.first, last_step: this.last };
   }
 }
 
-// TensorBoard's page is of the same origin, but tells its plugins nothing of its address.
-function read() {
-  const found = {};
+// TensorBoard's plugin library does not return the address on page load, but its page has the
+// same origin.
+function readAddress() {
+  const values = {};
   for (const part of window.parent.location.hash.slice(1).split("&")) {
     const [name, value] = part.split(/=(.*)/s);
     const key = name.slice(PREFIX.length);
     if (name.startsWith(PREFIX) && KEYS.includes(key)) {
-      const text = decoded(value);
-      if (isSound(key, text)) found[key] = NUMBERS.has(key) ? Number(text) : text;
+      const text = decode(value);
+      if (isValid(key, text)) values[key] = NUMBERS.has(key) ? Number(text) : text;
     }
   }
-  return found;
+  return values;
 }
 
-function decoded(text) {
+function decode(text) {
   try {
     return decodeURIComponent(text ?? "");
   } catch {
@@ -60,8 +64,8 @@ function decoded(text) {
   }
 }
 
-// Anybody can write an address.
-function isSound(key, text) {
+// Users may edit the address by hand.
+function isValid(key, text) {
   if (NUMBERS.has(key)) return /^\d{1,15}$/.test(text);
   if (key === "smoothing") return /^0\.\d{1,2}$/.test(text);
   if (key !== "compare") return text !== "";
@@ -73,11 +77,11 @@ function isSound(key, text) {
   }
 }
 
-function write(view) {
+function writeAddress(view) {
   const hash = window.parent.location.hash.slice(1);
-  const foreign = hash.split("&").filter((part) => !part.startsWith(PREFIX));
-  const own = KEYS.filter((key) => view[key] !== null).map(
+  const otherParts = hash.split("&").filter((part) => !part.startsWith(PREFIX));
+  const ownParts = KEYS.filter((key) => view[key] !== null).map(
     (key) => `${PREFIX}${key}=${encodeURIComponent(view[key])}`,
   );
-  window.parent.history.replaceState(null, "", `#${[...foreign, ...own].join("&")}`);
+  window.parent.history.replaceState(null, "", `#${[...otherParts, ...ownParts].join("&")}`);
 }

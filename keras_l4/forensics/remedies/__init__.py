@@ -1,12 +1,13 @@
-"""What might have helped: one remedy per file, found by being here."""
+"""Remedies: changes under which the steps of a capsule might have stayed finite.
 
-from importlib import import_module
-from pkgutil import iter_modules
+Each file defines one or more subclasses of `Remedy` (see `_base.py`). A new file in this folder is a new
+remedy: `import_submodules` imports it, and its class registers itself. `forensics/what_if.py` tries all of
+them. Remedies do not import each other.
+"""
 
-from keras_l4.forensics.remedies._base import DoesNotApply, Remedy, ReplayContext, registry
+from keras_l4.forensics.remedies._base import NotApplicable, Remedy, ReplayContext, registry
+from keras_l4.registry import import_submodules
 
-for _module in sorted(module.name for module in iter_modules(__path__)):
-    if not _module.startswith("_"):
-        import_module(f"{__name__}.{_module}")
+import_submodules(__name__, __path__)
 
-__all__ = ["DoesNotApply", "ReplayContext", "Remedy", "registry"]
+__all__ = ["NotApplicable", "Remedy", "ReplayContext", "registry"]

@@ -1,33 +1,35 @@
-"""Remedy: one change under which the steps of a capsule are run again."""
+"""The base class of remedies."""
 
 from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keras_l4 import keras_internals
 from keras_l4.forensics.capsule import Capsule
+from keras_l4.registry import Registry
 
-_registry: dict[str, Remedy] = {}
+registry: Registry[Remedy] = Registry("name")
+"""All remedies by name, in order of registration."""
 
 
-class DoesNotApply(Exception):
-    """Why a remedy would change nothing, in a few words."""
+class NotApplicable(Exception):
+    """The remedy would change nothing. The message says why, in a few words."""
 
 
 @dataclass(frozen=True)
 class ReplayContext:
-    """What a remedy may change.
+    """What a remedy may read and change.
 
     Attributes:
-        model: The model, compiled as it was.
-        capsule: The steps.
-        position: Of the batch of the bad step, from 0.
-        layer: Path of the layer that was named; "" where none was.
+        model: The model, compiled as in the recorded run.
+        capsule: The recorded steps.
+        position: Position of the batch of the first non-finite step in the capsule, from 0.
+        layer: Path of the layer in which the first NaN or Inf originated; "" if there is none.
     """
 
     model: Any
@@ -37,56 +39,48 @@ class ReplayContext:
 
     @property
     def optimizers(self) -> list[Any]:
-        """Those that do the work."""
-        return keras_internals.parts(keras_internals.inner_optimizer(self.model.optimizer))
+        """The optimizers that update weights, without wrappers around them."""
+        optimizer = keras_internals.unwrap_loss_scaling(self.model.optimizer)
+        return keras_internals.inner_optimizers(optimizer)
 
 
 class Remedy(abc.ABC):
-    """One change.
+    """One change to the model, its optimizer or the recorded steps.
 
-    A concrete class sets `name` and is registered by that; a second one of the name is an error.
+    Defining a subclass with a `name` registers it.
 
     Attributes:
-        name: What is changed, as it stands in the table.
+        name: Name in the table of `replay(..., try_remedies=True)`.
     """
 
     name: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "name" not in cls.__dict__:
-            return
-        if cls.name in _registry:
-            raise ValueError(f"{cls.__qualname__}: there is a remedy {cls.name!r}. Name it anew.")
-        _registry[cls.name] = cls()
+        registry.register(cls)
 
     @abc.abstractmethod
-    def given(self, patient: ReplayContext) -> AbstractContextManager[Capsule]:
-        """Changes the model inside, and has what is to be run on it.
+    def applied(self, context: ReplayContext) -> AbstractContextManager[Capsule]:
+        """Changes the model inside the context; yields the capsule to replay on it.
 
         Raises:
-            DoesNotApply: It would change nothing.
+            NotApplicable: The remedy would change nothing.
         """
 
 
-def registry() -> dict[str, Remedy]:
-    """All remedies by name, in order of registration."""
-    return dict(_registry)
-
-
 @contextlib.contextmanager
-def changed(things: list[Any], **attributes: Any) -> Iterator[None]:
-    """Sets attributes of all things inside, and puts them back."""
-    before = [{name: getattr(thing, name) for name in attributes} for thing in things]
+def with_attributes(objects: Sequence[Any], **attributes: Any) -> Iterator[None]:
+    """Sets attributes of all objects inside the context."""
+    before = [{name: getattr(obj, name) for name in attributes} for obj in objects]
     try:
-        for thing in things:
-            _set(thing, attributes)
+        for obj in objects:
+            _set_attributes(obj, attributes)
         yield
     finally:
-        for thing, values in zip(things, before, strict=True):
-            _set(thing, values)
+        for obj, values in zip(objects, before, strict=True):
+            _set_attributes(obj, values)
 
 
-def _set(thing: Any, attributes: dict[str, Any]) -> None:
+def _set_attributes(obj: Any, attributes: dict[str, Any]) -> None:
     for name, value in attributes.items():
-        setattr(thing, name, value)
+        setattr(obj, name, value)

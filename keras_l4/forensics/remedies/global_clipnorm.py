@@ -1,4 +1,4 @@
-"""Gradients clipped to a global norm of 1."""
+"""Clips the gradients to a global norm of 1."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import contextlib
 from collections.abc import Iterator
 
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.remedies._base import Remedy, ReplayContext, changed
+from keras_l4.forensics.remedies._base import Remedy, ReplayContext, with_attributes
 
 
 class GlobalClipnorm(Remedy):
-    """Pascanu, Mikolov, Bengio 2013. Other clipping is off, since Keras allows one kind only."""
+    """Gradient clipping by global norm (Pascanu, Mikolov, Bengio 2013).
+
+    Replaces other clipping of the optimizer, since Keras allows only one kind.
+    """
 
     name = "global_clipnorm 1"
 
     @contextlib.contextmanager
-    def given(self, patient: ReplayContext) -> Iterator[Capsule]:
-        with changed(patient.optimizers, clipnorm=None, clipvalue=None, global_clipnorm=1.0):
-            yield patient.capsule
+    def applied(self, context: ReplayContext) -> Iterator[Capsule]:
+        clipping = {"clipnorm": None, "clipvalue": None, "global_clipnorm": 1.0}
+        with with_attributes(context.optimizers, **clipping):
+            yield context.capsule

@@ -1,4 +1,4 @@
-"""A hundred times the optimizer's ε."""
+"""Multiplies the optimizer's epsilon by a hundred."""
 
 from __future__ import annotations
 
@@ -6,22 +6,29 @@ import contextlib
 from collections.abc import Iterator
 
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.remedies._base import DoesNotApply, Remedy, ReplayContext, changed
+from keras_l4.forensics.remedies._base import (
+    NotApplicable,
+    Remedy,
+    ReplayContext,
+    with_attributes,
+)
 
 _FACTOR = 100
 
 
 class LargerEpsilon(Remedy):
-    """Where slots are near zero, ε alone bounds the update."""
+    """Limits the update of weights whose second moment is near zero."""
 
     name = f"epsilon x {_FACTOR}"
 
     @contextlib.contextmanager
-    def given(self, patient: ReplayContext) -> Iterator[Capsule]:
-        with_epsilon = [part for part in patient.optimizers if "epsilon" in part.get_config()]
-        if not with_epsilon:
-            raise DoesNotApply("the optimizer has no epsilon")
-        with contextlib.ExitStack() as undo:
-            for part in with_epsilon:
-                undo.enter_context(changed([part], epsilon=part.epsilon * _FACTOR))
-            yield patient.capsule
+    def applied(self, context: ReplayContext) -> Iterator[Capsule]:
+        optimizers = [opt for opt in context.optimizers if "epsilon" in opt.get_config()]
+        if not optimizers:
+            raise NotApplicable("the optimizer has no epsilon")
+        with contextlib.ExitStack() as stack:
+            for optimizer in optimizers:
+                stack.enter_context(
+                    with_attributes([optimizer], epsilon=optimizer.epsilon * _FACTOR)
+                )
+            yield context.capsule

@@ -1,4 +1,4 @@
-"""A third of the learning rate."""
+"""Multiplies the learning rate by 0.3."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _FACTOR = 0.3
 
 
 class SmallerLearningRate(Remedy):
-    """From the first of the recorded steps on; a schedule keeps its shape."""
+    """Scales the learning rate of all recorded steps; a schedule keeps its shape."""
 
     name = f"learning rate x {_FACTOR}"
 
     @contextlib.contextmanager
-    def given(self, patient: ReplayContext) -> Iterator[Capsule]:
-        with contextlib.ExitStack() as undo:
-            for part in patient.optimizers:
-                undo.enter_context(keras_internals.scaled_learning_rate(part, _FACTOR))
-            yield patient.capsule
+    def applied(self, context: ReplayContext) -> Iterator[Capsule]:
+        with contextlib.ExitStack() as stack:
+            for optimizer in context.optimizers:
+                stack.enter_context(keras_internals.scaled_learning_rate(optimizer, _FACTOR))
+            yield context.capsule

@@ -1,4 +1,4 @@
-"""The batch of the bad step, left out."""
+"""Leaves out the batch of the first non-finite step."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import dataclasses
 from collections.abc import Iterator
 
 from keras_l4.forensics.capsule import Capsule
-from keras_l4.forensics.remedies._base import DoesNotApply, Remedy, ReplayContext
+from keras_l4.forensics.remedies._base import NotApplicable, Remedy, ReplayContext
 
 
 class WithoutBatch(Remedy):
-    """The only one that helps against what is wrong with the data."""
+    """Skips the batch. The only remedy against non-finite data."""
 
     name = "without the batch"
 
     @contextlib.contextmanager
-    def given(self, patient: ReplayContext) -> Iterator[Capsule]:
-        batches = list(patient.capsule.batches)
-        del batches[patient.position]
+    def applied(self, context: ReplayContext) -> Iterator[Capsule]:
+        batches = list(context.capsule.batches)
+        del batches[context.position]
         if not batches:
-            raise DoesNotApply("no other batch is recorded")
-        yield dataclasses.replace(patient.capsule, batches=batches)
+            raise NotApplicable("the capsule has no other batch")
+        yield dataclasses.replace(context.capsule, batches=batches)

@@ -1,4 +1,12 @@
-"""Runs one training step operation by operation and logs where a non-finite number appears."""
+"""Runs one training step operation by operation and logs where non-finite numbers appear.
+
+`trace_step(model, batch)` is the entry point; there is one implementation per backend. Open `log.py`
+first: it defines the result, a graph of the non-finite operations. `tensorflow.py`, `jax.py`
+(with `jaxpr.py`) and `torch.py` feed that log.
+
+Only `keras_l4.replay` needs this package. It uses debugging internals of the frameworks, so `fit` must
+not import it: neither `callbacks` nor anything below it may.
+"""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""The forward pass of TensorFlow's and torch's trainers, in pieces; JAX has it as one function."""
+"""Parts of the train step that the traces of several backends share."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ from typing import Any
 
 import keras
 
+from keras_l4 import keras_internals
+from keras_l4.forensics.tracing.inputs import Batch, Tensor
 
-def tensors(batch: Any) -> Any:
-    """The batch as tensors."""
 
-    def tensor(leaf: Any) -> Any:
+def to_tensors(batch: Batch) -> Batch:
+    """Converts the arrays of a batch to tensors."""
+
+    def to_tensor(leaf: Any) -> Tensor:
         return None if leaf is None else keras.ops.convert_to_tensor(leaf)
 
-    return keras.tree.map_structure(tensor, batch)
+    return keras.tree.map_structure(to_tensor, batch)
 
 
-def called(model: Any, x: Any) -> Any:
-    """What the model answers in training."""
-    # The trainers ask it this way; a model's `call` need not take `training`.
-    return model(x, training=True) if model._call_has_training_arg else model(x)
-
-
-def losses(model: Any, batch: tuple[Any, Any, Any], outputs: Any) -> tuple[Any, Any]:
-    """The loss, and the same multiplied by the loss scale.
+def compute_losses(model: Any, batch: Batch, outputs: Any) -> tuple[Tensor, Tensor]:
+    """Returns the loss, and the loss multiplied by the loss scale.
 
     Args:
-        model: A compiled model, which has just been called.
-        batch: The inputs, targets and sample weights.
-        outputs: What the model answered.
+        model: A compiled model that has just been called.
+        batch: The batch.
+        outputs: Outputs of the model for the batch.
     """
-    x, y, weight = batch
-    # A `compute_loss` of the user's need not take `training`: this wrapper knows.
-    loss = model._compute_loss(x=x, y=y, y_pred=outputs, sample_weight=weight, training=True)
+    loss = keras_internals.compute_loss(model, batch, outputs, training=True)
     return loss, loss if model.optimizer is None else model.optimizer.scale_loss(loss)
+
+
+def loss_scale_factor(optimizer: Any) -> float:
+    """Returns the factor by which the optimizer multiplies the loss; 1 without an optimizer."""
+    if optimizer is None:
+        return 1.0
+    return float(keras.ops.convert_to_numpy(optimizer.scale_loss(keras.ops.ones(()))))

@@ -1,50 +1,47 @@
-"""What a step is given: its batch and the model's variables, under names for people."""
+"""The inputs of a step, the batch and the variables, under names for the user."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 
 from keras_l4.forensics.tracing.log import NonFiniteOpLog, Value
 
+Tensor: TypeAlias = Any
+Batch: TypeAlias = tuple[Any, Any, Any]
+"""Inputs, targets and sample weights, as `train_step` gets them."""
+
 _PARTS = ("input batch", "target batch", "sample weights")
 
 
-def batch_arrays(x: Any, y: Any, sample_weight: Any) -> Iterator[tuple[str, Any]]:
-    """Each array of the batch under its name: `("input batch 'image'", array)`."""
-    for part, structure in zip(_PARTS, (x, y, sample_weight), strict=True):
+def batch_arrays(batch: Batch) -> Iterator[tuple[str, Tensor]]:
+    """Yields each array of the batch with its name: `("input batch 'image'", array)`."""
+    for part, structure in zip(_PARTS, batch, strict=True):
         for path, leaf in keras.tree.flatten_with_path(structure):
             if leaf is not None:
                 key = "/".join(map(str, path))
                 yield f"{part} {key!r}" if key else part, leaf
 
 
-def enter_sources(
-    journal: NonFiniteOpLog,
+def log_inputs(
+    log: NonFiniteOpLog,
     model: Any,
-    batch: tuple[Any, Any, Any],
-    value: Callable[[Any], Value],
-    variable_value: Callable[[Any], Value],
+    batch: Batch,
+    to_value: Callable[[Tensor], Value],
+    variable_to_value: Callable[[Any], Value],
 ) -> None:
-    """What is not finite before the step begins.
+    """Adds the non-finite arrays of the batch and variables of the model to the log.
 
     Args:
-        journal: Where it is written down.
-        model: Whose variables are looked at.
-        batch: The inputs, targets and sample weights, as the step takes them.
-        value: Gives the value of a tensor.
-        variable_value: Gives that of a variable.
+        log: The log.
+        model: The model.
+        batch: The batch, in the tensors that the step runs on.
+        to_value: Converts a tensor.
+        variable_to_value: Converts a Keras variable.
     """
-    for name, leaf in batch_arrays(*batch):
-        journal.source("data", name, value(leaf))
+    for name, leaf in batch_arrays(batch):
+        log.add_input("data", name, to_value(leaf))
     for variable in model.variables:
-        journal.source("weights", variable.path, variable_value(variable))
-
-
-def loss_factor(optimizer: Any) -> float:
-    """What the loss is multiplied by before it is differentiated."""
-    if optimizer is None:
-        return 1.0
-    return float(keras.ops.convert_to_numpy(optimizer.scale_loss(keras.ops.ones(()))))
+        log.add_input("weights", variable.path, variable_to_value(variable))

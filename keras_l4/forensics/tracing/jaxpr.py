@@ -1,9 +1,9 @@
-"""JAX: solves the equations of a step one by one, and writes down what they give."""
+"""JAX: evaluates the equations of a jaxpr one by one and logs those with non-finite results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,167 +12,187 @@ from jax.extend.core import ClosedJaxpr, Literal
 
 from keras_l4.forensics.tracing.log import NonFiniteOpLog, OpLocation, Value
 
-# These stand for the equations that they hold, under this name.
-_HOLDING = {
+Array: TypeAlias = Any
+Atom: TypeAlias = Any
+"""A variable or a literal of a jaxpr."""
+
+# Primitives that contain a jaxpr, and the parameter that holds it. They are evaluated equation by
+# equation instead of as a whole.
+_CALL_PRIMITIVES = {
     "jit": "jaxpr",
     "closed_call": "call_jaxpr",
     "remat2": "jaxpr",
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
 }
-# Functions with an infinite derivative at the edge of where they are defined.
+# Functions with an infinite derivative at the edge of their domain.
 _STEEP = {"sqrt", "rsqrt", "log", "log1p", "pow", "cbrt"}
 
 
 class TracedArray:
-    """An array, and which steep functions gave it or took it.
+    """An array, and the functions of `_STEEP` that returned it or took it as an argument.
 
-    The derivative of one is made of plain divisions and powers, which JAX does not say the
-    origin of.
+    JAX computes the derivative of such a function from divisions and powers, and does not record
+    which function they belong to. The functions of their operands show it.
     """
 
-    def __init__(self, array: Any, function: str = "") -> None:
+    def __init__(self, array: Array, function: str = "") -> None:
         self.array = array
-        self.functions = {function} & _STEEP
+        self.steep_functions = {function} & _STEEP
 
 
-def value(array: Any) -> Value:
-    """As the journal takes it; of a sparse array what is stored."""
+def to_value(array: Array) -> Value:
+    """Converts an array for the log; a sparse array to its stored elements."""
     if isinstance(array, JAXSparse):
-        return value(array.data)
+        return to_value(array.data)
     dtype = jnp.result_type(array)
     if not jnp.issubdtype(dtype, jnp.inexact):
         return Value(id(array), None, str(dtype), array)
     numbers = np.asarray(array)
-    # To NumPy, bfloat16 is no kind of number.
+    # NumPy has no bfloat16: such an array has the dtype kind "V" (raw bytes).
     wide = numbers.astype(np.float32) if numbers.dtype.kind == "V" else numbers
     return Value(id(array), wide, str(dtype), array)
 
 
-class Equations:
-    """Solves equations, those within equations too.
+class JaxprInterpreter:
+    """Evaluates jaxprs, including those inside of equations.
 
     Args:
-        journal: Takes each that gives what is not finite.
-        place: Where the equation under these scopes stood.
+        log: Receives each equation with a non-finite result.
+        location: Returns the location of an equation by its name stack.
     """
 
-    def __init__(self, journal: NonFiniteOpLog, place: Callable[[str], OpLocation]) -> None:
-        self._journal = journal
-        self._place = place
+    def __init__(self, log: NonFiniteOpLog, location: Callable[[str], OpLocation]) -> None:
+        self._log = log
+        self._location = location
 
-    def solve(
-        self, program: Any, arguments: Sequence[TracedArray], scopes: str = ""
+    def run(
+        self, closed_jaxpr: ClosedJaxpr, arguments: Sequence[TracedArray], name_stack: str = ""
     ) -> list[TracedArray]:
-        """The results of `program`, a `ClosedJaxpr`, under these scopes."""
-        jaxpr = program.jaxpr
-        env: dict[Any, TracedArray] = dict(
-            zip(jaxpr.constvars, map(TracedArray, program.consts), strict=True)
+        """Returns the results of a jaxpr that is called under `name_stack`."""
+        jaxpr = closed_jaxpr.jaxpr
+        env: dict[Atom, TracedArray] = dict(
+            zip(jaxpr.constvars, map(TracedArray, closed_jaxpr.consts), strict=True)
         )
         env.update(zip(jaxpr.invars, arguments, strict=True))
-        dying = _last_uses(jaxpr)
+        last_uses = _last_uses(jaxpr)
         for number, equation in enumerate(jaxpr.eqns):
             inputs = [_read(env, atom) for atom in equation.invars]
-            outputs = self._solved(equation, inputs, f"{scopes}/{equation.source_info.name_stack}")
-            env.update(zip(equation.outvars, outputs, strict=True))
-            for variable in dying.get(number, ()):
+            stack = f"{name_stack}/{equation.source_info.name_stack}"
+            env.update(
+                zip(equation.outvars, self._run_equation(equation, inputs, stack), strict=True)
+            )
+            for variable in last_uses.get(number, ()):
                 del env[variable]
         return [_read(env, atom) for atom in jaxpr.outvars]
 
-    def _solved(
-        self, equation: Any, inputs: Sequence[TracedArray], scopes: str
+    def _run_equation(
+        self, equation: Any, inputs: Sequence[TracedArray], name_stack: str
     ) -> list[TracedArray]:
         name, params = equation.primitive.name, equation.params
-        if name in _HOLDING:
-            return self.solve(_closed(params[_HOLDING[name]]), inputs, scopes)
+        if name in _CALL_PRIMITIVES:
+            return self.run(_closed(params[_CALL_PRIMITIVES[name]]), inputs, name_stack)
         if name == "cond":
-            taken = params["branches"][int(inputs[0].array)]
-            return self.solve(taken, inputs[1:], scopes)
-        outputs = _evaluated(equation, inputs)
-        if all(value(held.array).is_finite for held in outputs):
-            _remember(name, inputs)
+            branch = params["branches"][int(inputs[0].array)]
+            return self.run(branch, inputs[1:], name_stack)
+        outputs = _bind(equation, inputs)
+        if all(to_value(traced.array).is_finite for traced in outputs):
+            _mark_steep(name, inputs)
             return outputs
         if name == "scan" and params["length"]:
-            return self._scan(params, inputs, scopes)
-        self._write(name, scopes, inputs, outputs)
+            return self._unroll_scan(params, inputs, name_stack)
+        self._log_operation(name, name_stack, inputs, outputs)
         return outputs
 
-    def _write(
-        self, name: str, scopes: str, inputs: Sequence[TracedArray], outputs: Sequence[TracedArray]
+    def _log_operation(
+        self,
+        name: str,
+        name_stack: str,
+        inputs: Sequence[TracedArray],
+        outputs: Sequence[TracedArray],
     ) -> None:
-        taken, given = ([value(held.array) for held in part] for part in (inputs, outputs))
-        function = _differentiated(name, inputs)
-        self._journal.operation(name, self._place(scopes), taken, given, function)
-        _remember(name, inputs)
+        input_values = [to_value(traced.array) for traced in inputs]
+        output_values = [to_value(traced.array) for traced in outputs]
+        differentiated = _differentiated_function(name, inputs)
+        self._log.add_operation(
+            name, self._location(name_stack), input_values, output_values, differentiated
+        )
+        _mark_steep(name, inputs)
 
-    def _scan(self, params: Any, inputs: Sequence[TracedArray], scopes: str) -> list[TracedArray]:
-        """The loop once more, each turn by itself."""
+    def _unroll_scan(
+        self, params: Any, inputs: Sequence[TracedArray], name_stack: str
+    ) -> list[TracedArray]:
+        """Runs a loop again, one iteration at a time, to find the equation inside of it."""
         consts, carry = params["num_consts"], params["num_carry"]
         constants, state = inputs[:consts], list(inputs[consts : consts + carry])
-        turns = range(params["length"])
+        iterations = range(params["length"])
         rows: dict[int, list[TracedArray]] = {}
-        for turn in reversed(turns) if params["reverse"] else turns:
-            slices = [self._row(held, turn, scopes) for held in inputs[consts + carry :]]
-            given = self.solve(params["jaxpr"], [*constants, *state, *slices], scopes)
-            state, rows[turn] = given[:carry], given[carry:]
-        columns = zip(*(rows[turn] for turn in turns), strict=True)
-        return [*state, *(self._stacked(column, scopes) for column in columns)]
+        for i in reversed(iterations) if params["reverse"] else iterations:
+            slices = [self._slice(traced, i, name_stack) for traced in inputs[consts + carry :]]
+            results = self.run(params["jaxpr"], [*constants, *state, *slices], name_stack)
+            state, rows[i] = results[:carry], results[carry:]
+        columns = zip(*(rows[i] for i in iterations), strict=True)
+        return [*state, *(self._stack(column, name_stack) for column in columns)]
 
-    def _row(self, whole: TracedArray, turn: int, scopes: str) -> TracedArray:
-        row = TracedArray(whole.array[turn])
-        self._write_if_broken("slice", scopes, [whole], row)
+    def _slice(self, whole: TracedArray, index: int, name_stack: str) -> TracedArray:
+        row = TracedArray(whole.array[index])
+        self._log_if_nonfinite("slice", name_stack, [whole], row)
         return row
 
-    def _stacked(self, rows: Sequence[TracedArray], scopes: str) -> TracedArray:
-        whole = TracedArray(jnp.stack([held.array for held in rows]))
-        self._write_if_broken("stack", scopes, rows, whole)
+    def _stack(self, rows: Sequence[TracedArray], name_stack: str) -> TracedArray:
+        whole = TracedArray(jnp.stack([traced.array for traced in rows]))
+        self._log_if_nonfinite("stack", name_stack, rows, whole)
         return whole
 
-    def _write_if_broken(
-        self, name: str, scopes: str, inputs: Sequence[TracedArray], output: TracedArray
+    def _log_if_nonfinite(
+        self, name: str, name_stack: str, inputs: Sequence[TracedArray], output: TracedArray
     ) -> None:
-        if not value(output.array).is_finite:
-            self._write(name, scopes, inputs, [output])
+        if not to_value(output.array).is_finite:
+            self._log_operation(name, name_stack, inputs, [output])
 
 
-def _last_uses(jaxpr: Any) -> dict[int, list[Any]]:
-    """By the number of an equation, the variables that are not needed after it."""
+def _last_uses(jaxpr: Any) -> dict[int, list[Atom]]:
+    """Returns, by number of the equation, the variables that no later equation reads.
+
+    They are deleted after that equation, so that a large step does not keep all its arrays.
+    """
     last = {
         atom: number
         for number, equation in enumerate(jaxpr.eqns)
         for atom in equation.invars
         if not isinstance(atom, Literal)
     }
-    needed = {atom for atom in jaxpr.outvars if not isinstance(atom, Literal)}
-    dying: dict[int, list[Any]] = {}
-    for variable in last.keys() - needed:
-        dying.setdefault(last[variable], []).append(variable)
-    return dying
+    results = {atom for atom in jaxpr.outvars if not isinstance(atom, Literal)}
+    last_uses: dict[int, list[Atom]] = {}
+    for variable in last.keys() - results:
+        last_uses.setdefault(last[variable], []).append(variable)
+    return last_uses
 
 
-def _closed(program: Any) -> Any:
-    return program if isinstance(program, ClosedJaxpr) else ClosedJaxpr(program, ())
+def _closed(jaxpr: Any) -> ClosedJaxpr:
+    return jaxpr if isinstance(jaxpr, ClosedJaxpr) else ClosedJaxpr(jaxpr, ())
 
 
-def _read(env: dict[Any, TracedArray], atom: Any) -> TracedArray:
+def _read(env: dict[Atom, TracedArray], atom: Atom) -> TracedArray:
     return TracedArray(atom.val) if isinstance(atom, Literal) else env[atom]
 
 
-def _evaluated(equation: Any, inputs: Sequence[TracedArray]) -> list[TracedArray]:
+def _bind(equation: Any, inputs: Sequence[TracedArray]) -> list[TracedArray]:
+    """Runs one equation as a whole."""
     primitive = equation.primitive
     params = primitive.get_bind_params(equation.params)
     with equation.ctx.manager:
-        results = primitive.bind(*(held.array for held in inputs), **params)
-    several = results if primitive.multiple_results else [results]
-    return [TracedArray(result, primitive.name) for result in several]
+        results = primitive.bind(*(traced.array for traced in inputs), **params)
+    outputs = results if primitive.multiple_results else [results]
+    return [TracedArray(output, primitive.name) for output in outputs]
 
 
-def _remember(name: str, inputs: Sequence[TracedArray]) -> None:
-    for held in inputs:
-        held.functions |= {name} & _STEEP
+def _mark_steep(name: str, inputs: Sequence[TracedArray]) -> None:
+    for traced in inputs:
+        traced.steep_functions |= {name} & _STEEP
 
 
-def _differentiated(name: str, inputs: Sequence[TracedArray]) -> str:
-    """The steep function whose derivative this division or power is; "" where it is none's."""
-    known = inputs[-1].functions if name == "div" else inputs[0].functions if name == "pow" else ()
-    return min(known, default="")
+def _differentiated_function(name: str, inputs: Sequence[TracedArray]) -> str:
+    """Returns the function of `_STEEP` whose derivative contains this division or power, or ""."""
+    position = {"div": -1, "pow": 0}.get(name)
+    return "" if position is None else min(inputs[position].steep_functions, default="")

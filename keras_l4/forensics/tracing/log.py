@@ -1,172 +1,191 @@
-"""What a traced step leaves: the operations that gave a number that is not finite."""
+"""The log of a traced step: every operation whose result is NaN or Inf, and what it was computed from."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from keras_l4.forensics.tracing.operands import OperandSample, evidence
-from keras_l4.forensics.tracing.operation_names import plain
+from keras_l4.forensics.tracing.operands import OperandSample, operand_sample
+from keras_l4.forensics.tracing.operation_names import plain_name
 
-Kind = Literal["data", "weights", "operation"]
-Gradients = list[np.ndarray | None]
+NodeKind: TypeAlias = Literal["data", "weights", "operation"]
+Phase: TypeAlias = Literal["forward", "loss", "backward"]
 
 
 class OpLocation(NamedTuple):
-    """Where an operation is run: in which part of the step, in the call of which layer."""
+    """Where an operation runs.
 
-    phase: Literal["forward", "loss", "backward"]
+    Attributes:
+        phase: Part of the training step.
+        layer: Path of the layer in whose call it runs; "" outside of all layers.
+    """
+
+    phase: Phase
     layer: str
 
 
 class Value(NamedTuple):
-    """A number array that an operation took or gave.
+    """An input or output of an operation.
 
     Attributes:
-        key: What tells it from all others; two views of the same numbers may share one.
-        array: Its numbers, where they are floating; None for integers, and for what stands for a
-            variable.
-        dtype: The framework's; NumPy has no bfloat16.
-        holder: Kept as long as the journal if the numbers are not finite, so that the key, which
-            may be an address, is given to no other.
+        key: Identifies the tensor; two views of the same memory may share a key.
+        array: Its elements if they are floating-point numbers. None for integers and for the handle
+            of a variable.
+        dtype: Name of the framework's dtype, since NumPy has no bfloat16.
+        keep_alive: Object that the log references if the value is not finite. The key may be an
+            address, which another tensor could get once this one is freed.
     """
 
     key: Hashable
     array: np.ndarray | None
     dtype: str
-    holder: Any = None
+    keep_alive: Any = None
 
     @property
     def is_finite(self) -> bool:
-        """Whether all its numbers are; what has none is."""
+        """True if no element is NaN or Inf."""
         return self.array is None or bool(np.isfinite(self.array).all())
 
     @property
     def has_nan(self) -> bool:
-        """Whether one of its numbers is NaN."""
+        """True if an element is NaN."""
         return self.array is not None and bool(np.isnan(self.array).any())
 
 
 @dataclass(frozen=True)
 class Node:
-    """A source of numbers that are not finite, or an operation that gave some.
+    """An operation with a non-finite result, or a non-finite input of the step.
+
+    Nodes form a graph: `producers` are the edges. They are indices into the list of nodes.
 
     Attributes:
-        kind: Whether it is an operation, or what the step was given.
-        name: Of the operation, in plain words; the key of the source otherwise.
-        place: Where it was run.
-        origins: The nodes whose numbers it took.
-        is_deliberate: Whether the program wrote its infinities down: -Inf in a mask.
-        differentiated: The operation that this one is the derivative of; "" where unknown.
-        evidence: The numbers; None for a source.
+        kind: `"operation"`, or the kind of input: `"data"` (the batch) or `"weights"`.
+        name: Plain name of the operation, name of the array in the batch, or path of the variable.
+        location: Where the operation runs.
+        producers: The nodes that produced the non-finite operands.
+        is_deliberate: True if the infinities come from a constant in the program, such as the -Inf
+            of an attention mask.
+        differentiated: Plain name of the operation whose derivative this is; "" if unknown.
+        sample: Operands and result of one element; None for an input of the step.
     """
 
-    kind: Kind
+    kind: NodeKind
     name: str
-    place: OpLocation
-    origins: tuple[int, ...] = ()
+    location: OpLocation
+    producers: tuple[int, ...] = ()
     is_deliberate: bool = False
     differentiated: str = ""
-    evidence: OperandSample | None = None
+    sample: OperandSample | None = None
 
 
 @dataclass(frozen=True)
 class StepTrace:
-    """One step, and how what is not finite came to the loss, the gradients and the state.
+    """The non-finite operations of one step, and those that reach its results.
 
     Attributes:
-        nodes: In the order in which they were run; sources come first.
-        loss: Without the loss scale.
-        gradients: Of the scaled loss, in the order of the trainable variables; None where the
-            loss does not depend on one.
-        loss_scale: What the loss was multiplied by, 1 for nothing.
-        loss_origins: The nodes whose numbers the loss and the new state hold.
-        gradient_origins: Those that the gradients and the scaled loss hold.
+        nodes: Nodes in the order in which they ran; the inputs of the step come first.
+        loss: Loss, without the loss scale.
+        gradients: Gradients of the scaled loss, in the order of the trainable variables; None for
+            a variable that the loss does not depend on.
+        loss_scale: Factor by which the loss was multiplied; 1 without loss scaling.
+        loss_producers: Nodes that produced the loss or the state that layers assign.
+        gradient_producers: Nodes that produced the gradients or the scaled loss.
     """
 
     nodes: tuple[Node, ...]
     loss: float
-    gradients: Gradients
+    gradients: list[np.ndarray | None]
     loss_scale: float
-    loss_origins: tuple[int, ...]
-    gradient_origins: tuple[int, ...]
+    loss_producers: tuple[int, ...]
+    gradient_producers: tuple[int, ...]
 
 
 class NonFiniteOpLog:
-    """Writes down what is not finite, as the step runs."""
+    """Collects the nodes while the step runs.
+
+    Attributes:
+        nodes: The nodes so far.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self._made_by: dict[Hashable, int] = {}
-        self._held: list[Any] = []
+        self._producer_by_key: dict[Hashable, int] = {}
+        self._kept_alive: list[Any] = []
 
-    def source(self, kind: Kind, name: str, value: Value) -> None:
-        """What the step is given, if it is not finite."""
+    def add_input(self, kind: NodeKind, name: str, value: Value) -> None:
+        """Adds an input of the step, if it is not finite."""
         if not value.is_finite:
-            self._enter(Node(kind, name, OpLocation("forward", "")), [value])
+            self._add_node(Node(kind, name, OpLocation("forward", "")), [value])
 
-    def operation(
+    def add_operation(
         self,
         name: str,
-        place: OpLocation,
+        location: OpLocation,
         inputs: Sequence[Value],
         outputs: Sequence[Value],
         differentiated: str = "",
     ) -> None:
-        """An operation that was run, if it gave what is not finite.
+        """Adds an operation, if one of its outputs is not finite.
 
         Args:
-            name: As the framework calls it.
-            place: Where it was run.
-            inputs: What it took, as it was before.
-            outputs: What it gave.
-            differentiated: What the framework calls the operation that it is the derivative of.
+            name: The framework's name of the operation.
+            location: Where it ran.
+            inputs: Its inputs, with their elements from before it ran.
+            outputs: Its outputs.
+            differentiated: The framework's name of the operation whose derivative this is.
         """
-        broken = [value for value in outputs if not value.is_finite]
-        if not broken:
+        nonfinite = [value for value in outputs if not value.is_finite]
+        if not nonfinite:
             return
-        origins = self.origins(inputs)
-        self._enter(
+        producers = self.producers(inputs)
+        self._add_node(
             Node(
                 "operation",
-                plain(name),
-                place,
-                origins,
-                self._is_deliberate(origins, inputs, broken),
-                plain(differentiated),
-                evidence(plain(name), inputs, broken[0]),
+                plain_name(name),
+                location,
+                producers,
+                self._is_deliberate(producers, inputs, nonfinite),
+                plain_name(differentiated),
+                operand_sample(plain_name(name), inputs, nonfinite[0]),
             ),
-            broken,
+            nonfinite,
         )
 
-    def origins(self, values: Sequence[Value]) -> tuple[int, ...]:
-        """The nodes whose numbers the values hold, or the variables that they stand for."""
-        made = [
-            self._made_by.get(value.key)
+    def producers(self, values: Sequence[Value]) -> tuple[int, ...]:
+        """Returns the nodes that produced the non-finite ones of `values`, without duplicates."""
+        indices = [
+            self._producer_by_key.get(value.key)
             for value in values
             if value.array is None or not value.is_finite
         ]
-        return tuple(dict.fromkeys(index for index in made if index is not None))
+        return tuple(dict.fromkeys(index for index in indices if index is not None))
 
-    def changed(self, values: Sequence[Value]) -> tuple[int, ...]:
-        """`origins`, without those values that the step left as it was given them."""
-        return tuple(i for i in self.origins(values) if self.nodes[i].kind == "operation")
+    def producing_operations(self, values: Sequence[Value]) -> tuple[int, ...]:
+        """Like `producers`, but without the inputs of the step.
 
-    def _enter(self, node: Node, values: Sequence[Value]) -> None:
-        for value in values:
-            self._made_by[value.key] = len(self.nodes)
-            self._held.append(value.holder)
+        A variable that was not finite before the step and that the step did not assign has only
+        an input as producer.
+        """
+        return tuple(i for i in self.producers(values) if self.nodes[i].kind == "operation")
+
+    def _add_node(self, node: Node, outputs: Sequence[Value]) -> None:
+        for value in outputs:
+            self._producer_by_key[value.key] = len(self.nodes)
+            self._kept_alive.append(value.keep_alive)
         self.nodes.append(node)
 
     def _is_deliberate(
-        self, origins: Sequence[int], inputs: Sequence[Value], broken: Sequence[Value]
+        self, producers: Sequence[int], inputs: Sequence[Value], nonfinite: Sequence[Value]
     ) -> bool:
-        written = bool(origins) or not inputs or not all(value.is_finite for value in inputs)
+        # An infinity is written down in the program if it was passed on (`producers`), if the
+        # operation makes a constant (no inputs), or if an operand is a literal Inf, which no node
+        # produced. It is computed if all operands are finite.
+        from_constant = bool(producers) or not inputs or not all(v.is_finite for v in inputs)
         return (
-            written
-            and not any(value.has_nan for value in broken)
-            and all(self.nodes[i].is_deliberate for i in origins)
+            from_constant
+            and not any(value.has_nan for value in nonfinite)
+            and all(self.nodes[i].is_deliberate for i in producers)
         )

@@ -1,8 +1,8 @@
-"""Plain names of operations, the same on every backend."""
+"""Maps the frameworks' names of operations to plain names, the same on every backend."""
 
 from __future__ import annotations
 
-_PLAIN = {
+_FRAMEWORK_NAMES = {
     "add": ("add_any", "addv2", "addn", "bias_add", "biasadd"),
     "cast": ("convert_element_type", "_to_copy", "tocopy", "copy"),
     "custom_gradient": ("customgradientfunction",),
@@ -24,19 +24,20 @@ _PLAIN = {
     "reciprocal": ("inv",),
     "sigmoid": ("logistic",),
 }
-_OF = {name: word for word, names in _PLAIN.items() for name in names}
+_PLAIN_NAMES = {name: plain for plain, names in _FRAMEWORK_NAMES.items() for name in names}
 
 
-def plain(name: str) -> str:
-    """The plain word for what a framework calls `name`: "divide" for "RealDiv".
+def plain_name(name: str) -> str:
+    """Translates a framework's name of an operation: "RealDiv" to "divide".
 
     Args:
-        name: As the framework writes it; torch marks what works in place by a `_` at the end.
+        name: The framework's name. torch appends "_" if the operation writes in place.
 
     Returns:
-        The word, or "" for a compiled function of TensorFlow, which is no operation but many.
+        The plain name, in lower case. "" for a compiled function of TensorFlow, which contains
+        several operations.
     """
     if name.startswith("__"):
         return ""
     lower = name.lower().rstrip("_")
-    return _OF.get(lower, lower)
+    return _PLAIN_NAMES.get(lower, lower)

@@ -1,101 +1,129 @@
-"""TensorFlow: a callback sees each operation as it is run, forward and backward."""
+"""TensorFlow: an op callback receives each operation as it runs eagerly, forward and backward."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import op_callbacks
 
-from keras_l4.forensics.tracing.forward_pass import called, losses, tensors
-from keras_l4.forensics.tracing.inputs import enter_sources, loss_factor
-from keras_l4.forensics.tracing.log import NonFiniteOpLog, OpLocation, StepTrace, Value
-from keras_l4.forensics.tracing.tensorflow_gradients import Differentiated, named_gradients
-from keras_l4.keras_internals.layer_calls import around_layers, layer_path
+from keras_l4 import keras_internals
+from keras_l4.forensics.tracing.forward_pass import compute_losses, loss_scale_factor, to_tensors
+from keras_l4.forensics.tracing.inputs import Batch, log_inputs
+from keras_l4.forensics.tracing.log import NonFiniteOpLog, OpLocation, Phase, StepTrace, Value
+from keras_l4.keras_internals.tensorflow_gradients import scope_gradient_functions
 
-_MARK = "keras_l4_"
+Tensor: TypeAlias = Any
+Layer: TypeAlias = Any
+
+_SCOPE_PREFIX = "keras_l4_"
 
 
-class _Watch:
-    """Enters each operation into the journal."""
+def trace_step(model: Any, batch: Batch) -> StepTrace:
+    """Runs one training step up to its gradients, operation by operation.
 
-    def __init__(self, journal: NonFiniteOpLog, differentiated: Differentiated) -> None:
-        self._journal = journal
-        self._differentiated = differentiated
-        self._layers: list[Any] = []
-        self.phase: Literal["forward", "loss", "backward"] = "forward"
+    Args:
+        model: A compiled and built model. Layers may assign to its variables.
+        batch: The batch.
+    """
+    log = NonFiniteOpLog()
+    callback = _OpCallback(log)
+    batch = to_tensors(batch)
+    log_inputs(log, model, batch, _to_value, _variable_to_value)
+    with (
+        _run_functions_eagerly(),
+        scope_gradient_functions(callback.scope_derivative),
+        keras_internals.scope_layer_calls(callback.scope_layer),
+        _registered(callback),
+    ):
+        with tf.GradientTape() as tape:
+            outputs = keras_internals.call_model(model, batch[0], training=True)
+            callback.phase = "loss"
+            loss, scaled_loss = compute_losses(model, batch, outputs)
+        callback.phase = "backward"
+        gradients = tape.gradient(scaled_loss, [v.value for v in model.trainable_variables])
+    new_state = [_variable_to_value(variable) for variable in model.non_trainable_variables]
+    results = [scaled_loss, *(_dense_part(g) for g in gradients if g is not None)]
+    return StepTrace(
+        nodes=tuple(log.nodes),
+        loss=float(loss),
+        gradients=[_to_numpy(gradient) for gradient in gradients],
+        loss_scale=loss_scale_factor(model.optimizer),
+        loss_producers=log.producers([_to_value(loss)]) + log.producing_operations(new_state),
+        gradient_producers=log.producers([*map(_to_value, results)]),
+    )
 
-    def scope(self, layer: Any) -> Any:
-        """A scope with the number of the call for a name, which its derivatives are told."""
+
+class _OpCallback:
+    """Adds each operation to the log.
+
+    Attributes:
+        phase: Part of the step that runs now.
+    """
+
+    def __init__(self, log: NonFiniteOpLog) -> None:
+        self.phase: Phase = "forward"
+        self._log = log
+        self._layers: list[Layer] = []
+        # The operation whose derivative is computed now, and the name scope in which it ran.
+        self._differentiated, self._differentiated_scope = "", ""
+
+    def scope_layer(self, layer: Layer) -> AbstractContextManager[Any]:
+        """Returns a name scope that contains the number of this call.
+
+        TensorFlow records name scopes for the derivatives: that is how these find their layer.
+        """
         self._layers.append(layer)
-        return tf.name_scope(f"{_MARK}{len(self._layers) - 1}")
+        return tf.name_scope(f"{_SCOPE_PREFIX}{len(self._layers) - 1}")
+
+    @contextlib.contextmanager
+    def scope_derivative(self, operation: str, name_scope: str) -> Iterator[None]:
+        """Attributes the operations inside to the derivative of `operation`."""
+        previous = self._differentiated, self._differentiated_scope
+        self._differentiated, self._differentiated_scope = operation, name_scope
+        try:
+            yield
+        finally:
+            self._differentiated, self._differentiated_scope = previous
 
     def __call__(
         self,
         op_type: str | bytes,
-        inputs: Sequence[Any],
+        inputs: Sequence[Tensor],
         attrs: Any,
-        outputs: Sequence[Any],
+        outputs: Sequence[Tensor],
         op_name: str | None = None,
         graph: Any = None,
     ) -> None:
         if graph is not None:
-            # What is compiled is one operation, when it is run.
+            # The operation is only added to a graph; the compiled graph arrives as one operation.
             return
-        name, given = tf.compat.as_str(op_type), [_value(tensor) for tensor in outputs]
+        name, output_values = tf.compat.as_str(op_type), [_to_value(tensor) for tensor in outputs]
         if name == "AssignVariableOp":
-            variable, assigned = inputs
-            given = [_value(assigned)._replace(key=id(variable), holder=variable)]
-        if not all(value.is_finite for value in given):
-            taken = [_value(tensor) for tensor in inputs]
-            function = self._differentiated.name
-            self._journal.operation(name, self._place(), taken, given, function)
+            # It has no outputs; its result is the variable, which its handle identifies.
+            handle, assigned = inputs
+            output_values = [_to_value(assigned)._replace(key=id(handle), keep_alive=handle)]
+        if not all(value.is_finite for value in output_values):
+            input_values = [_to_value(tensor) for tensor in inputs]
+            self._log.add_operation(
+                name, self._location(), input_values, output_values, self._differentiated
+            )
 
-    def _place(self) -> OpLocation:
-        derives = self.phase == "backward"
-        scope = self._differentiated.scope if derives else tf.get_current_name_scope()
-        numbers = re.findall(_MARK + r"(\d+)", scope)
-        return OpLocation(self.phase, layer_path(self._layers[int(numbers[-1])]) if numbers else "")
-
-
-def trace_step(model: Any, x: Any, y: Any, sample_weight: Any) -> StepTrace:
-    """Runs one training step up to its gradients, operation by operation.
-
-    Args:
-        model: A compiled model. What the step assigns to its variables stays assigned.
-        x: The inputs.
-        y: The targets.
-        sample_weight: The sample weights.
-    """
-    journal, differentiated = NonFiniteOpLog(), Differentiated()
-    watch = _Watch(journal, differentiated)
-    batch = tensors((x, y, sample_weight))
-    enter_sources(journal, model, batch, _value, _variable_value)
-    with _eagerly(), named_gradients(differentiated), around_layers(watch.scope), _seen_by(watch):
-        with tf.GradientTape() as tape:
-            outputs = called(model, batch[0])
-            watch.phase = "loss"
-            loss, scaled = losses(model, batch, outputs)
-        watch.phase = "backward"
-        gradients = tape.gradient(scaled, [v.value for v in model.trainable_variables])
-    reached = [_value(part) for gradient in gradients for part in _parts(gradient)]
-    state = [_variable_value(variable) for variable in model.non_trainable_variables]
-    return StepTrace(
-        nodes=tuple(journal.nodes),
-        loss=float(loss),
-        gradients=[_to_numpy(gradient) for gradient in gradients],
-        loss_scale=loss_factor(model.optimizer),
-        loss_origins=journal.origins([_value(loss)]) + journal.changed(state),
-        gradient_origins=journal.origins([_value(scaled), *reached]),
-    )
+    def _location(self) -> OpLocation:
+        is_backward = self.phase == "backward"
+        scope = self._differentiated_scope if is_backward else tf.get_current_name_scope()
+        calls = re.findall(_SCOPE_PREFIX + r"(\d+)", scope)
+        layer = keras_internals.layer_path(self._layers[int(calls[-1])]) if calls else ""
+        return OpLocation(self.phase, layer)
 
 
 @contextlib.contextmanager
-def _eagerly() -> Iterator[None]:
+def _run_functions_eagerly() -> Iterator[None]:
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:
@@ -105,41 +133,40 @@ def _eagerly() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _seen_by(watch: _Watch) -> Iterator[None]:
-    # The public form of it, `enable_check_numerics`, raises at the first NaN, also at one that
-    # goes nowhere.
-    op_callbacks.add_op_callback(watch)
+def _registered(callback: _OpCallback) -> Iterator[None]:
+    # The public `tf.debugging.enable_check_numerics` raises at the first NaN, even if a mask
+    # removes that NaN again.
+    op_callbacks.add_op_callback(callback)
     try:
         yield
     finally:
-        op_callbacks.remove_op_callback(watch)
+        op_callbacks.remove_op_callback(callback)
 
 
-def _value(tensor: Any) -> Value:
+def _to_value(tensor: Tensor) -> Value:
     if isinstance(tensor, tf.SparseTensor | tf.RaggedTensor):
-        return _value(tensor.values)
+        return _to_value(tensor.values)
     dtype = tensor.dtype
     if not (dtype.is_floating or dtype.is_complex):
         return Value(id(tensor), None, dtype.name, tensor)
-    return Value(id(tensor), _wide(tensor.numpy()), dtype.name, tensor)
+    return Value(id(tensor), _widen(tensor.numpy()), dtype.name, tensor)
 
 
-def _variable_value(variable: Any) -> Value:
+def _variable_to_value(variable: Any) -> Value:
     handle = variable.value.handle
-    return _value(tf.convert_to_tensor(variable.value))._replace(key=id(handle), holder=handle)
+    value = _to_value(tf.convert_to_tensor(variable.value))
+    return value._replace(key=id(handle), keep_alive=handle)
 
 
-def _parts(gradient: Any) -> list[Any]:
-    if gradient is None:
-        return []
-    return [gradient.values] if isinstance(gradient, tf.IndexedSlices) else [gradient]
+def _dense_part(gradient: Tensor) -> Tensor:
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
 
 
-def _to_numpy(gradient: Any) -> np.ndarray | None:
-    return None if gradient is None else _wide(tf.convert_to_tensor(gradient).numpy())
+def _to_numpy(gradient: Tensor | None) -> np.ndarray | None:
+    return None if gradient is None else _widen(tf.convert_to_tensor(gradient).numpy())
 
 
-def _wide(array: Any) -> np.ndarray:
-    # To NumPy, bfloat16 is no kind of number.
+def _widen(array: Any) -> np.ndarray:
+    # NumPy has no bfloat16: such an array has the dtype kind "V" (raw bytes).
     numbers = np.asarray(array)
     return numbers.astype(np.float32) if numbers.dtype.kind == "V" else numbers

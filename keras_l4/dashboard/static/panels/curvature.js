@@ -1,96 +1,101 @@
-// Curvature: extreme eigenvalues of the Hessian, the edge of stability, and the kind of place.
-import { ask, unpack } from "../api.js";
-import { colour, draw as drawChart, onZoom, stepAxis } from "../chart.js";
-import { numberText } from "../page.js";
-import { Points } from "../points.js";
+// Curvature: eigenvalues of the Hessian, the stability threshold, and the kind of point.
+import { decodeArray, fetchJson } from "../api.js";
+import { drawChart, followZoom, stepAxis, themeColor } from "../chart.js";
+import { formatCount, formatNumber } from "../elements.js";
+import { PointChart } from "../point_chart.js";
 
 export const order = 60;
 export const title = "Curvature";
-export const about = "Eigenvalues of the Hessian, the sharpness and where it diverges, κ, and the kind of place.";
-export const watches = ["run", "first", "last", "step"];
+export const description =
+  "Extreme eigenvalues λ of the Hessian, the sharpness and the threshold above which training becomes " +
+  "unstable, the condition number κ, and the kind of point (saddle, minimum, …).";
+export const dependsOn = ["run", "first", "last", "step"];
 
-const HINT =
-  "Not measured in this run. Train with keras_l4.callbacks.Curvature(log_dir, x, y) beside TrainingDiagnostics(log_dir).";
-const MODE = { mode: "lines+markers", hoverinfo: "none" };
+const EMPTY_TEXT =
+  "Not measured in this run. Train with keras_l4.callbacks.Curvature(log_dir, x, y) in addition to TrainingDiagnostics(log_dir).";
+const LINE = { mode: "lines+markers", hoverinfo: "none" };
 
 export function setup(frame, view) {
-  frame.points = new Points((i) => view.set({ step: frame.answer.steps[i] }));
-  frame.body.append(frame.points.node);
+  frame.pointChart = new PointChart((i) => view.set({ step: frame.measurements.steps[i] }));
+  frame.body.append(frame.pointChart.node);
 }
 
 export async function draw(frame, view) {
-  const answer = await ask("curvature", { run: view.run });
-  const numbers = Object.fromEntries(Object.entries(answer.numbers).map(([name, values]) => [name, unpack(values)]));
-  const number = answer.steps.length;
-  frame.answer = answer;
-  frame.rows = () => rows(answer, numbers);
-  frame.body.hidden = !number;
-  frame.note(number ? summary(answer, numbers) : HINT);
-  if (number) await drawLines(frame, view, numbers);
+  const response = await fetchJson("curvature", { run: view.run });
+  const numbers = Object.fromEntries(Object.entries(response.numbers).map(([name, values]) => [name, decodeArray(values)]));
+  const measurements = { ...response, numbers };
+  const isEmpty = measurements.steps.length === 0;
+  frame.measurements = measurements;
+  frame.csvRows = () => csvRows(measurements);
+  frame.body.hidden = isEmpty;
+  frame.showNotice(isEmpty ? EMPTY_TEXT : summary(measurements));
+  if (!isEmpty) await drawLines(frame, view, measurements);
 }
 
-function summary({ steps }, numbers) {
-  const times = `${steps.length} ${steps.length === 1 ? "measurement" : "measurements"}.`;
-  const known = numbers.sharpness.some((value) => !Number.isNaN(value));
-  return known ? times : `${times} No threshold of stability is known for this optimizer.`;
+function summary({ steps, numbers }) {
+  const count = formatCount(steps.length, "measurement");
+  const hasThreshold = numbers.sharpness.some((value) => !Number.isNaN(value));
+  return hasThreshold ? `${count}.` : `${count}. The stability threshold of this optimizer is not known.`;
 }
 
-async function drawLines(frame, view, numbers) {
-  const { answer, points } = frame;
-  const first = view.first ?? answer.first_step;
-  const last = view.last ?? answer.last_step;
-  const room = Math.max(0.5, (last - first) / 100);
-  await drawChart(points.chart, traces(answer, numbers), {
+async function drawLines({ pointChart }, view, measurements) {
+  const first = view.first ?? measurements.first_step;
+  const last = view.last ?? measurements.last_step;
+  const padding = Math.max(0.5, (last - first) / 100);
+  const logAxis = { type: "log", exponentformat: "power", nticks: 5 };
+  await drawChart(pointChart.chart, traces(measurements), {
     height: 600,
     hovermode: "closest",
-    xaxis: { ...stepAxis(first - room, last + room), anchor: "y4" },
+    xaxis: { ...stepAxis(first - padding, last + padding), anchor: "y4" },
     yaxis: { domain: [0.7, 1], title: { text: "λ of the Hessian" } },
-    yaxis2: { domain: [0.44, 0.66], type: "log", exponentformat: "power", title: { text: "sharpness" }, nticks: 5 },
-    yaxis3: { domain: [0.2, 0.4], type: "log", exponentformat: "power", title: { text: "κ" }, nticks: 5 },
+    yaxis2: { ...logAxis, domain: [0.44, 0.66], title: { text: "sharpness" } },
+    yaxis3: { ...logAxis, domain: [0.2, 0.4], title: { text: "κ" } },
     yaxis4: { domain: [0, 0.15], type: "category", automargin: true },
-    shapes: view.step === null ? [] : [lineAt(view.step)],
+    shapes: view.step === null ? [] : [verticalLine(view.step)],
     margin: { l: 90, r: 10, t: 40, b: 42 },
   });
-  const texts = answer.steps.map((_, i) => pointText(answer, numbers, i));
-  points.show(texts, `Curvature over steps, ${summary(answer, numbers)}`);
-  onZoom(points.chart, view);
+  const texts = measurements.steps.map((_, i) => pointText(measurements, i));
+  pointChart.describe(texts, `Curvature over steps. ${summary(measurements)}`);
+  followZoom(pointChart.chart, view);
 }
 
-function traces({ steps, kinds }, { largest, smallest, sharpness, threshold, condition_number }) {
-  const [one, other] = [{ color: colour("first") }, { color: colour("second") }];
-  const dash = { ...other, dash: "dash" };
+function traces({ steps, kinds, numbers }) {
+  const { largest, smallest, sharpness, threshold, condition_number } = numbers;
+  const [first, second] = [{ color: themeColor("first") }, { color: themeColor("second") }];
+  const dashed = { ...second, dash: "dash" };
+  const diamond = { color: themeColor("accent"), symbol: "diamond" };
   return [
-    { x: steps, y: largest, name: "λmax", line: one, ...MODE },
-    { x: steps, y: smallest, name: "λmin", line: other, marker: { symbol: "triangle-down" }, ...MODE },
-    { x: steps, y: sharpness, name: "sharpness", line: one, marker: { symbol: "square" }, yaxis: "y2", ...MODE },
-    { x: steps, y: threshold, name: "threshold of stability", line: dash, yaxis: "y2", ...MODE, mode: "lines" },
-    { x: steps, y: condition_number, name: "κ", line: { color: colour("text") }, yaxis: "y3", ...MODE },
-    { x: steps, y: kinds, name: "kind of place", marker: { color: colour("accent"), symbol: "diamond" }, yaxis: "y4", ...MODE, mode: "markers" },
+    { x: steps, y: largest, name: "λmax", line: first, ...LINE },
+    { x: steps, y: smallest, name: "λmin", line: second, marker: { symbol: "triangle-down" }, ...LINE },
+    { x: steps, y: sharpness, name: "sharpness", line: first, marker: { symbol: "square" }, yaxis: "y2", ...LINE },
+    { x: steps, y: threshold, name: "stability threshold", line: dashed, yaxis: "y2", ...LINE, mode: "lines" },
+    { x: steps, y: condition_number, name: "κ", line: { color: themeColor("text") }, yaxis: "y3", ...LINE },
+    { x: steps, y: kinds, name: "kind of point", marker: diamond, yaxis: "y4", ...LINE, mode: "markers" },
   ];
 }
 
-function lineAt(step) {
-  return { type: "line", x0: step, x1: step, yref: "paper", y0: 0, y1: 1, line: { color: colour("accent"), width: 1.5 } };
+function verticalLine(step) {
+  return { type: "line", x0: step, x1: step, yref: "paper", y0: 0, y1: 1, line: { color: themeColor("accent"), width: 1.5 } };
 }
 
-function pointText({ steps, epochs, kinds, is_lower_bound }, numbers, i) {
-  const at = (name) => numberText(numbers[name][i]);
-  const told = [
-    `step ${steps[i]}, after ${epochs[i]} epochs: ${kinds[i]}`,
-    `λmax ${at("largest")}, λmin ${at("smallest")}, κ ${is_lower_bound[i] ? "≥" : "="} ${at("condition_number")}`,
-    `loss ${at("loss")}, gradient norm ${at("gradient_norm")}`,
+function pointText({ steps, epochs, kinds, is_lower_bound, numbers }, i) {
+  const text = (name) => formatNumber(numbers[name][i]);
+  const parts = [
+    `step ${steps[i]}, after ${formatCount(epochs[i], "epoch")}: ${kinds[i]}`,
+    `λmax ${text("largest")}, λmin ${text("smallest")}, κ ${is_lower_bound[i] ? "≥" : "="} ${text("condition_number")}`,
+    `loss ${text("loss")}, gradient norm ${text("gradient_norm")}`,
   ];
   if (!Number.isNaN(numbers.sharpness[i])) {
-    const share = numberText(Number((numbers.sharpness[i] / numbers.threshold[i]).toPrecision(3)));
-    told.push(
-      `sharpness ${at("sharpness")}, ${share} of the threshold ${at("threshold")}`,
-      `learning rate ${at("learning_rate")}, stable up to ${at("largest_stable_learning_rate")}`,
+    const ratio = formatNumber(numbers.sharpness[i] / numbers.threshold[i], 3);
+    parts.push(
+      `sharpness ${text("sharpness")}, which is ${ratio} of the threshold ${text("threshold")}`,
+      `learning rate ${text("learning_rate")}, stable up to ${text("largest_stable_learning_rate")}`,
     );
   }
-  return told.join("; ");
+  return parts.join("; ");
 }
 
-function* rows({ steps, epochs, kinds, is_lower_bound }, numbers) {
+function* csvRows({ steps, epochs, kinds, is_lower_bound, numbers }) {
   const names = Object.keys(numbers);
   yield ["step", "epoch", "kind", ...names.map((name) => name.replaceAll("_", " ")), "κ is a lower bound"];
   for (const [i, step] of steps.entries()) {

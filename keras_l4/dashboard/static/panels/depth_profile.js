@@ -1,83 +1,87 @@
-// Depth profile: the gradient norm over depth at one step.
-import { ask, unpack } from "../api.js";
-import { colour, draw as drawChart, nameTicks, plain } from "../chart.js";
-import { el, numberText } from "../page.js";
+// Depth profile: the gradient norm of each layer at one step.
+import { decodeArray, fetchJson } from "../api.js";
+import { drawChart, escapeMarkup, nameTicks, themeColor } from "../chart.js";
+import { el, formatNumber } from "../elements.js";
 
 export const order = 50;
 export const title = "Depth profile";
-export const about = "Gradient norm from the first layer to the last at one step, and the decay fitted to it.";
-export const watches = ["run", "step", "layer"];
-export const reads = ["gradient_norm"];
+export const description = "Gradient norm of each layer at one step, from input to output, with the fitted decay (dashed).";
+export const dependsOn = ["run", "step", "layer"];
+export const requiredQuantities = ["gradient_norm"];
 
 export function setup(frame, view) {
   frame.slider = el("input", { type: "range", id: "step", step: "1", "aria-label": "Step" });
   frame.slider.addEventListener("input", () => view.set({ step: Number(frame.slider.value) }));
-  frame.shown = el("output", { htmlFor: "step" });
-  frame.controls.append(el("label", {}, "Step ", frame.slider), frame.shown);
+  frame.stepOutput = el("output", { htmlFor: "step" });
+  frame.controls.append(el("label", {}, "Step ", frame.slider), frame.stepOutput);
   frame.chart = el("div", { role: "img" });
   frame.body.append(frame.chart);
-  frame.chart.addEventListener("click", () => frame.picked && view.set({ layer: frame.picked }));
+  frame.chart.addEventListener("click", () => frame.hoveredLayer && view.set({ layer: frame.hoveredLayer }));
 }
 
 export async function draw(frame, view) {
-  const answer = await ask("depth_profile", { run: view.run, step: view.step });
-  const norms = unpack(answer.norms);
-  const [min, max] = answer.steps;
-  Object.assign(frame.slider, { min, max, value: answer.step });
-  frame.shown.textContent = String(answer.step);
-  frame.note(`${decayText(answer.fit)}${spoiledText(answer.layers, norms)}`);
-  frame.rows = () => rows(answer, norms);
-  frame.chart.setAttribute("aria-label", `Gradient norm over depth at step ${answer.step}. ${decayText(answer.fit)}`);
-  await drawChart(frame.chart, traces(answer, norms, view.layer), {
+  const profile = await fetchJson("depth_profile", { run: view.run, step: view.step });
+  const norms = decodeArray(profile.norms);
+  const [min, max] = profile.steps;
+  Object.assign(frame.slider, { min, max, value: profile.step });
+  frame.profile = profile;
+  frame.stepOutput.textContent = String(profile.step);
+  frame.showNotice(`${decayText(profile.fit)}${hiddenLayersText(profile.layers, norms)}`);
+  frame.csvRows = () => csvRows(profile, norms);
+  frame.chart.setAttribute("aria-label", `Gradient norm over depth at step ${profile.step}. ${decayText(profile.fit)}`);
+  const ticks = nameTicks(profile.layers, frame.body.clientWidth / 28, 18);
+  await drawChart(frame.chart, traces(profile, norms, view.layer), {
     height: 320,
     showlegend: false,
-    xaxis: { ...nameTicks(answer.layers, frame.body.clientWidth / 28, 18), tickangle: -60, automargin: true, range: [-0.5, norms.length - 0.5] },
-    yaxis: { type: "log", exponentformat: "power", title: { text: "gradient norm" } },
+    xaxis: { ...ticks, tickangle: -60, automargin: true, range: [-0.5, norms.length - 0.5] },
+    yaxis: { type: "log", exponentformat: "power", title: { text: "gradient norm" }, ...minimumRange(norms) },
     margin: { l: 70, r: 10, t: 8, b: 60 },
   });
   if (!frame.isListening) {
     frame.isListening = true;
-    frame.chart.on("plotly_hover", ({ points }) => (frame.picked = answer.layers[points[0].x]));
+    frame.chart.on("plotly_hover", ({ points }) => (frame.hoveredLayer = frame.profile.layers[points[0].x]));
   }
+}
+
+// Shows at least one decade: plotly would otherwise enlarge rounding differences of equal norms.
+function minimumRange(norms) {
+  const logs = Array.from(norms).filter((norm) => norm > 0 && Number.isFinite(norm)).map(Math.log10);
+  const [low, high] = [Math.min(...logs), Math.max(...logs)];
+  const middle = (low + high) / 2;
+  return Math.abs(high - low) < 1 ? { range: [middle - 0.5, middle + 0.5] } : {};
 }
 
 function decayText(fit) {
   if (!fit) return "Too few layers for a fit.";
-  const { per_layer, low, high } = fit;
-  return `× ${numberText3(per_layer)} from layer to layer towards the input (95 %: ${numberText3(low)} to ${numberText3(high)}).`;
+  const [perLayer, low, high] = [fit.per_layer, fit.low, fit.high].map((value) => formatNumber(value, 3));
+  return `Fit: × ${perLayer} per layer towards the input (95 % interval: ${low} to ${high}).`;
 }
 
-function numberText3(value) {
-  return String(Number(value.toPrecision(3)));
+function hiddenLayersText(layers, norms) {
+  const hidden = layers.filter((_, i) => !(norms[i] > 0 && Number.isFinite(norms[i])));
+  if (!hidden.length) return "";
+  const more = hidden.length > 3 ? ` and ${hidden.length - 3} more` : "";
+  return ` Not shown, since the norm is 0, NaN or Inf: ${hidden.slice(0, 3).join(", ")}${more}.`;
 }
 
-function spoiledText(layers, norms) {
-  const bad = layers.filter((_, i) => !(norms[i] > 0 && Number.isFinite(norms[i])));
-  if (!bad.length) return "";
-  return ` Not on the logarithmic axis, being 0, NaN or Inf: ${bad.slice(0, 3).join(", ")}${bad.length > 3 ? ` and ${bad.length - 3} more` : ""}.`;
-}
-
-function traces({ layers, fit }, norms, chosen) {
-  const x = layers.map((_, i) => i);
-  const sizes = layers.map((name) => (name === chosen ? 13 : 6));
-  const text = layers.map((name, i) => `${plain(name)}<br>${numberText(norms[i])}`);
+function traces({ layers, fit }, norms, selectedLayer) {
   const measured = {
-    x,
+    x: layers.map((_, i) => i),
     y: norms,
-    text,
+    text: layers.map((name, i) => `${escapeMarkup(name)}<br>${formatNumber(norms[i])}`),
     hovertemplate: "%{text}<extra></extra>",
     mode: "lines+markers",
-    line: { color: colour("first") },
-    marker: { size: sizes },
+    line: { color: themeColor("first") },
+    marker: { size: layers.map((name) => (name === selectedLayer ? 13 : 6)) },
   };
   if (!fit) return [measured];
   const ends = [0, layers.length - 1];
-  const line = { color: colour("second"), dash: "dash" };
+  const line = { color: themeColor("second"), dash: "dash" };
   const fitted = { x: ends, y: ends.map((i) => 10 ** (fit.intercept + fit.slope * i)), mode: "lines", line, hoverinfo: "skip" };
   return [measured, fitted];
 }
 
-function* rows({ layers, step }, norms) {
+function* csvRows({ layers, step }, norms) {
   yield ["layer", "step", "gradient norm"];
   for (const [i, name] of layers.entries()) yield [name, step, norms[i]];
 }

@@ -1,68 +1,68 @@
-// Findings: what the rules say. A click moves the other panels there.
-import { ask } from "../api.js";
-import { el, stepsText } from "../page.js";
+// Findings: the problems found by the rules. Selecting one shows it in the other panels.
+import { fetchJson } from "../api.js";
+import { el, formatCount, formatNumber, formatSteps } from "../elements.js";
 
 export const order = 10;
 export const title = "Findings";
-export const about = "What the rules find in this run, the worst first. Choose one to see where it is.";
-export const watches = ["run", "finding"];
+export const description = "Problems found by the rules, most severe first. Select one to show its layer and steps.";
+export const dependsOn = ["run", "finding"];
 
-const SIGNS = { error: "✖", warning: "▲", info: "●" };
+const SYMBOLS = { error: "✖", warning: "▲", info: "●" };
 
 export async function draw(frame, view) {
-  const answer = await ask("findings", { run: view.run });
-  const { findings } = answer;
-  frame.note(summary(answer));
+  const response = await fetchJson("findings", { run: view.run });
+  const { findings } = response;
+  frame.showNotice(summary(response));
+  // Replacing the focused button would lose the focus.
   const focused = frame.body.contains(document.activeElement) && document.activeElement.dataset.key;
-  const items = findings.map((finding) => item(finding, answer, view));
+  const items = findings.map((finding) => createItem(finding, response, view));
   frame.body.replaceChildren(el("ol", { className: "findings" }, ...items));
   if (focused) [...frame.body.querySelectorAll("button")].find((b) => b.dataset.key === focused)?.focus();
-  frame.rows = () => rows(findings);
+  frame.csvRows = () => csvRows(findings);
 }
 
-function summary(answer) {
-  const { findings, first_step, last_step, num_layers, optimizer, num_superseded, failed_rules } = answer;
+function summary({ findings, first_step, last_step, num_layers, optimizer, num_superseded, failed_rules }) {
   return [
-    `${findings.length || "No"} ${findings.length === 1 ? "finding" : "findings"}.`,
-    `${stepsText(first_step, last_step)}, ${num_layers} layers, ${optimizer}.`,
-    num_superseded ? `${num_superseded} steps were done again after a resumption.` : "",
+    findings.length ? formatCount(findings.length, "finding") : "No problems found",
+    `in ${formatSteps(first_step, last_step)} (${formatCount(num_layers, "layer")}, ${optimizer}).`,
+    num_superseded ? `${formatCount(num_superseded, "step")} repeated after resuming; only the last repetition counts.` : "",
     ...failed_rules,
   ].join(" ");
 }
 
-function item(finding, answer, view) {
+function createItem(finding, run, view) {
   const key = keyOf(finding);
   const isOpen = view.finding === key;
   const button = el(
     "button",
     { type: "button", "aria-expanded": String(isOpen), "data-key": key },
-    el("span", { className: `severity ${finding.severity}` }, `${SIGNS[finding.severity]} ${finding.severity}`),
+    el("span", { className: `severity ${finding.severity}` }, `${SYMBOLS[finding.severity]} ${finding.severity}`),
     el("code", {}, finding.code),
     el("strong", {}, finding.title),
-    el("small", {}, `${stepsText(finding.first_step, finding.last_step)}, ${where(finding.layers)}`),
+    el("small", {}, `${formatSteps(finding.first_step, finding.last_step)}, ${layersText(finding.layers)}`),
   );
-  button.addEventListener("click", () => view.set(isOpen ? { finding: null } : moved(finding, key, answer)));
-  const node = el("li", { className: finding.severity }, button);
-  if (isOpen) node.append(details(finding));
-  return node;
+  button.addEventListener("click", () => view.set(isOpen ? { finding: null } : viewOf(finding, run)));
+  const item = el("li", { className: finding.severity }, button);
+  if (isOpen) item.append(createDetails(finding));
+  return item;
 }
 
 function keyOf(finding) {
   return `${finding.code} ${finding.first_step}`;
 }
 
-function where(layers) {
+function layersText(layers) {
   if (!layers.length) return "whole model";
   return layers.length > 2 ? `${layers[0]} … ${layers.at(-1)} (${layers.length} layers)` : layers.join(", ");
 }
 
-/** The view that shows a finding, with some steps around it. */
-function moved(finding, key, run) {
-  const around = Math.max(10, Math.round((finding.last_step - finding.first_step) / 10));
-  const first = finding.first_step - around;
-  const last = finding.last_step + around;
+/** The view that shows a finding, with some steps before and after it. */
+function viewOf(finding, run) {
+  const margin = Math.max(10, Math.round((finding.last_step - finding.first_step) / 10));
+  const first = finding.first_step - margin;
+  const last = finding.last_step + margin;
   return {
-    finding: key,
+    finding: keyOf(finding),
     layer: finding.layers[0] ?? null,
     step: finding.first_step,
     first: first > run.first_step ? first : null,
@@ -70,10 +70,10 @@ function moved(finding, key, run) {
   };
 }
 
-function details(finding) {
+function createDetails(finding) {
   const evidence = Object.entries(finding.evidence).flatMap(([name, value]) => [
     el("dt", {}, name.replaceAll("_", " ")),
-    el("dd", {}, typeof value === "number" ? String(Number(value.toPrecision(6))) : value),
+    el("dd", {}, typeof value === "number" ? formatNumber(value) : value),
   ]);
   return el(
     "div",
@@ -84,7 +84,7 @@ function details(finding) {
   );
 }
 
-function* rows(findings) {
+function* csvRows(findings) {
   yield ["severity", "code", "title", "layers", "first step", "last step", "explanation", "advice"];
   for (const f of findings) {
     yield [f.severity, f.code, f.title, f.layers.join(" "), f.first_step, f.last_step, f.explanation, f.advice];

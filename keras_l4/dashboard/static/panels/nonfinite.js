@@ -1,100 +1,108 @@
-// Non-finite timeline: which variable had NaN or Inf when, and what loss scaling did.
-import { ask, unpack } from "../api.js";
-import { colour, draw as drawChart, onZoom, stepAxis } from "../chart.js";
-import { Grid, stepsOf } from "../grid.js";
-import { el, stepsText } from "../page.js";
+// NaN and Inf: which variables had a non-finite gradient at which steps, and the loss scale.
+import { decodeArray, fetchJson } from "../api.js";
+import { binAxis, CellGrid, stepsOfBin } from "../cell_grid.js";
+import { drawChart, followZoom, themeColor } from "../chart.js";
+import { el, formatCount, formatSteps } from "../elements.js";
 
 export const order = 30;
 export const title = "NaN and Inf";
-export const about = "Variables whose gradient ever was not finite, in forward order; loss scaling under them.";
-export const watches = ["run", "first", "last"];
+export const description =
+  "Variables with a non-finite gradient at any step, in forward order; below them the loss scale, if the loss is scaled.";
+export const dependsOn = ["run", "first", "last"];
 
+// Numbers of MARKS in cell_grid.js.
 const [NAN, INF, OVERFLOW] = [1, 2, 3];
 
 export function setup(frame, view) {
-  frame.grid = new Grid(view, (row, bin) => {
-    const layer = frame.answer.variables[row].split("/").slice(0, -1).join("/");
-    view.set({ layer, step: firstStep(frame, row, bin) });
+  frame.grid = new CellGrid(view, (row, bin) => {
+    const layer = frame.timeline.variables[row].split("/").slice(0, -1).join("/");
+    view.set({ layer, step: firstStep(frame.timeline, row, bin) });
   });
-  frame.scale = el("div", { role: "img", "aria-label": "Loss scale and skipped steps" });
-  frame.body.append(frame.grid.node, frame.scale);
-}
-
-function firstStep(frame, row, bin) {
-  return frame.cells.get(`${row} ${bin}`)?.[6] ?? stepsOf(frame.answer.bins, bin)[0];
+  frame.scaleChart = el("div", { role: "img", "aria-label": "Loss scale and skipped steps" });
+  frame.body.append(frame.grid.node, frame.scaleChart);
 }
 
 export async function draw(frame, view) {
   const bins = Math.max(50, Math.round((frame.body.clientWidth - 160) / 2));
-  const answer = await ask("nonfinite", { run: view.run, ...view.window, bins });
-  frame.answer = answer;
-  frame.cells = new Map(unpack(answer.cells).map((cell) => [`${cell[0]} ${cell[1]}`, cell]));
-  frame.note(summary(answer));
-  frame.rows = () => rows(answer, frame.cells);
-  frame.grid.node.hidden = !answer.variables.length;
-  frame.scale.hidden = !answer.is_scaled;
-  if (answer.variables.length) await drawCells(frame, answer);
-  if (answer.is_scaled) await drawScale(frame, view, answer);
+  const response = await fetchJson("nonfinite", { run: view.run, ...view.stepRange, bins });
+  const cells = new Map(decodeArray(response.cells).map((cell) => [`${cell[0]} ${cell[1]}`, cell]));
+  const timeline = { ...response, cells };
+  const hasRows = timeline.variables.length > 0;
+  frame.timeline = timeline;
+  frame.showNotice(summary(timeline));
+  frame.csvRows = () => csvRows(timeline);
+  frame.grid.node.hidden = !hasRows;
+  frame.scaleChart.hidden = !timeline.is_scaled;
+  if (hasRows) await drawCells(frame.grid, timeline);
+  if (timeline.is_scaled) await drawLossScale(frame.scaleChart, view, timeline);
 }
 
-function summary(answer) {
-  if (!answer.is_counted) return "NaN and Inf were not counted in this run.";
-  if (!answer.num_sightings) return "Every gradient was finite at every step.";
-  const size = answer.bins.size;
-  return `${answer.num_sightings} times in all; ${size} ${size === 1 ? "step" : "steps"} per column.`;
+function firstStep({ cells, bins }, row, bin) {
+  return cells.get(`${row} ${bin}`)?.[6] ?? stepsOfBin(bins, bin)[0];
 }
 
-async function drawCells(frame, { variables, bins }) {
-  const marks = variables.map(() => new Uint8Array(bins.number));
-  for (const [row, bin, , nan, inf] of frame.cells.values()) {
+function summary({ is_counted, num_occurrences, bins }) {
+  if (!is_counted) return "NaN and Inf were not counted in this run.";
+  if (!num_occurrences) return "All gradients were finite at every step.";
+  return `${formatCount(num_occurrences, "occurrence")} in the whole run; ${formatCount(bins.size, "step")} per column.`;
+}
+
+async function drawCells(grid, timeline) {
+  const { variables, bins, cells } = timeline;
+  const marks = variables.map(() => new Uint8Array(bins.count));
+  for (const [row, bin, , nan, inf] of cells.values()) {
     marks[row][bin] = nan ? NAN : inf ? INF : OVERFLOW;
   }
-  await frame.grid.draw({
+  await grid.draw({
     names: variables,
     bins,
     z: null,
     marks,
-    describe: (row, bin) => cellText(frame, row, bin),
-    chosen: [],
-    label: `Timeline of NaN and Inf in the gradients of ${variables.length} variables.`,
+    cellText: (row, bin) => cellText(timeline, row, bin),
+    highlightedRows: [],
+    label: `Timeline of NaN and Inf in the gradients of ${formatCount(variables.length, "variable")}.`,
   });
 }
 
-function cellText({ answer, cells }, row, bin) {
-  const where = `${answer.variables[row]}, ${stepsText(...stepsOf(answer.bins, bin))}: `;
+function cellText({ variables, bins, cells }, row, bin) {
+  const prefix = `${variables[row]}, ${formatSteps(...stepsOfBin(bins, bin))}: `;
   const cell = cells.get(`${row} ${bin}`);
-  if (!cell) return `${where}finite`;
+  if (!cell) return `${prefix}finite`;
   const [, , steps, nan, inf, overflows, first] = cell;
-  const over = overflows ? `, norm beyond float32 at ${overflows}` : "";
-  return `${where}${nan} NaN and ${inf} Inf at ${steps} steps, the first ${first}${over}`;
+  const overflowText = overflows ? `, norm beyond float32 at ${formatCount(overflows, "step")}` : "";
+  return `${prefix}${nan} NaN and ${inf} Inf at ${formatCount(steps, "step")}, first at step ${first}${overflowText}`;
 }
 
-async function drawScale(frame, view, answer) {
-  const bins = answer.bins;
-  const x = Array.from({ length: bins.number }, (_, bin) => stepsOf(bins, bin)[0]);
-  const first = bins.first_step - 0.5;
-  const scale = { x, y: unpack(answer.loss_scale), name: "loss scale (least)", line: { color: colour("first"), shape: "hv" } };
+async function drawLossScale(chart, view, { bins, loss_scale, num_skipped }) {
+  const x = Array.from({ length: bins.count }, (_, bin) => stepsOfBin(bins, bin)[0]);
+  const scale = {
+    x,
+    y: decodeArray(loss_scale),
+    name: "loss scale (minimum)",
+    line: { color: themeColor("first"), shape: "hv" },
+  };
   const skipped = {
     x,
-    y: unpack(answer.num_skipped),
+    y: decodeArray(num_skipped),
     name: "skipped steps",
     type: "bar",
     yaxis: "y2",
-    marker: { color: colour("inf") },
+    marker: { color: themeColor("inf") },
   };
-  await drawChart(frame.scale, [scale, skipped], {
+  const countAxis = { rangemode: "tozero", showgrid: false, tickmode: "auto", tickformat: "d", nticks: 4 };
+  await drawChart(chart, [scale, skipped], {
     height: 220,
-    xaxis: stepAxis(first, first + bins.size * bins.number),
+    xaxis: binAxis(bins),
     yaxis: { type: "log", title: { text: "loss scale" }, exponentformat: "power" },
-    yaxis2: { overlaying: "y", side: "right", title: { text: "skipped" }, rangemode: "tozero", showgrid: false, tickmode: "auto", tickformat: "d", nticks: 4 },
+    yaxis2: { ...countAxis, overlaying: "y", side: "right", title: { text: "skipped steps" } },
     margin: { l: 70, r: 60, t: 30, b: 42 },
   });
-  onZoom(frame.scale, view);
+  followZoom(chart, view);
 }
 
-function* rows(answer, cells) {
-  yield ["variable", "first step", "last step", "steps", "NaN", "Inf", "overflows", "first sighting"];
+function* csvRows({ variables, bins, cells }) {
+  yield ["variable", "first step", "last step", "steps", "NaN", "Inf", "norm overflows", "first occurrence"];
   for (const [row, bin, ...numbers] of cells.values()) {
-    yield [answer.variables[row], ...stepsOf(answer.bins, bin), ...numbers];
+    yield [variables[row], ...stepsOfBin(bins, bin), ...numbers];
   }
 }
