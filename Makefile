@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-# Tests start many a process: what Python compiles of the libraries is kept.
+# Keep bytecode files, because tests start many processes.
 unexport PYTHONDONTWRITEBYTECODE
 
 .NOTPARALLEL:

@@ -58,7 +58,10 @@ FAULTS = {
     "an exponential without limit": lambda: (build(layers.Dense(32), Exponent(), rate=1e4), X),
     "a blank image": lambda: (build(MaskedMean()), with_value(1200, 0)),
     "a logarithm of zero": lambda: (build(layers.Dense(32), rate=500.0, loss=negative_log), X),
-    "a learning rate without limit": lambda: (build(layers.Dense(32), layers.Dense(32), rate=1e15), X),
+    "a learning rate without limit": lambda: (
+        build(layers.Dense(32), layers.Dense(32), rate=1e15),
+        X,
+    ),
 }
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ class CircuitBreaker:
     """
 
     def __init__(self) -> None:
-        self._open: set[str] = set()
+        self._disabled: set[str] = set()
 
     def call(self, part: str, function: Callable[[], _T]) -> _T | None:
         """Calls `function`, unless `part` is disabled.
@@ -28,7 +28,7 @@ class CircuitBreaker:
         Returns:
             The result of `function`, or None if it raised or if the part is disabled.
         """
-        return None if self.is_open(part) else self.always_call(part, function)
+        return None if self.is_disabled(part) else self.always_call(part, function)
 
     def always_call(self, part: str, function: Callable[[], _T]) -> _T | None:
         """Like `call`, but runs even if the part is disabled. Use it to release resources."""
@@ -38,18 +38,16 @@ class CircuitBreaker:
             self.trip(part, error)
             return None
 
-    def is_open(self, part: str) -> bool:
+    def is_disabled(self, part: str) -> bool:
         """Returns True if the part has failed and is disabled."""
-        return part in self._open
+        return part in self._disabled
 
     def trip(self, part: str, error: Exception) -> None:
         """Disables a part, with a warning if it was enabled."""
-        if self.is_open(part):
+        if self.is_disabled(part):
             return
-        self._open.add(part)
-        warn(
-            f"{part} failed and is switched off; training goes on. {type(error).__name__}: {error}"
-        )
+        self._disabled.add(part)
+        warn(f"{part} failed and is disabled; training continues. {type(error).__name__}: {error}")
 
 
 def warn(message: str) -> None:

@@ -29,10 +29,10 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("ci")
 
-# What these test may import no framework (contract "reading" in setup.cfg).
+# The packages that these folders test may import no framework (contract "reading" in setup.cfg).
 _ANY_BACKEND = {"dashboard", "events", "report", "rules"}
-# None of them compares bit for bit with what users compile.
-_HURRIED = {"curvature", "diagnosis", "examples"}
+# These tests do not compare bit for bit with the code that users compile.
+_FAST_COMPILATION = {"curvature", "examples", "test_again", "test_diagnosis", "test_invariance"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,6 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _folder(path: Path) -> str:
+    """Returns the name of the folder below `tests`."""
     return path.relative_to(Path(__file__).parent).parts[0]
 
 
@@ -55,24 +56,25 @@ def backend() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the record is read depends on the number of steps alone, however slow the machine is."""
-    clock = sys.modules.get("keras_l4.session.read_schedule")
-    if clock is not None:
-        monkeypatch.setattr(clock, "SECONDS_BETWEEN_READS", float("inf"))
+def _reads_do_not_depend_on_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of steps alone decides when the record is read, however slow the machine is."""
+    schedule = sys.modules.get("keras_l4.session.read_schedule")
+    if schedule is not None:
+        monkeypatch.setattr(schedule, "SECONDS_BETWEEN_READS", float("inf"))
 
 
 @pytest.fixture(autouse=True)
-def _compiled_in_a_hurry(request: pytest.FixtureRequest) -> None:
-    """Where bits are not compared, XLA need not optimize for longer than the test then runs."""
+def _compile_fast(request: pytest.FixtureRequest) -> None:
+    """XLA skips most optimizations in tests that do not compare bits: they run for a short time."""
     jax = sys.modules.get("jax")
     if jax is not None and os.environ["KERAS_BACKEND"] == "jax":
-        jax.config.update("jax_disable_most_optimizations", _folder(request.path) in _HURRIED)
+        is_fast = bool({_folder(request.path), request.path.stem} & _FAST_COMPILATION)
+        jax.config.update("jax_disable_most_optimizations", is_fast)
 
 
 @pytest.fixture(autouse=True)
-def _untuned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To destroy an iterator, tf.data waits for its tuner, which sleeps for as long as it has run."""
+def _no_autotuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disables the tuner of tf.data: destroying an iterator waits for it to wake up."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or os.environ["KERAS_BACKEND"] != "tensorflow":
         return
@@ -86,7 +88,7 @@ def _untuned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_state() -> None:
-    """Seeds, layer numbering and dtype policy as in a new process, if Keras is loaded at all."""
+    """Resets seeds, layer numbering and dtype policy, if Keras is loaded."""
     random.seed(0)
     np.random.seed(0)
     keras = sys.modules.get("keras")

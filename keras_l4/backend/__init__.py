@@ -1,8 +1,8 @@
 """The operations that differ between TensorFlow, JAX and torch.
 
-Start with `interface.py`: it documents the modules that `tensorflow/`, `jax/` and `torch/` all
-implement, under the same file names. Only the package of the active Keras backend is imported. The
-docstring of each package says where its framework differs and what follows from it. `common/` has
+Start with `interface.py`: it documents six modules. `tensorflow/`, `jax/` and `torch/` each implement
+all six; some have helper modules besides. Only the package of the active Keras backend is imported.
+The docstring of each package says where its framework differs and what follows from it. `common/` has
 the code that is independent of the framework. May import `keras_l4.keras_internals`, and nothing
 else of keras_l4; the three packages do not import each other.
 

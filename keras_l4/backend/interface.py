@@ -29,7 +29,7 @@ class Core(Protocol):
         """Decorates a function whose operations must not be differentiated."""
 
     def to_flag(self, flag: Tensor) -> Any:
-        """Returns a boolean tensor in the form in which the step branches on it.
+        """Returns a boolean tensor as `cond` expects it.
 
         TensorFlow and JAX return the traced tensor. torch waits for the device and returns a bool.
         """
@@ -169,7 +169,7 @@ class Gradients(Protocol):
         """
 
     def is_sparse(self, gradient: Tensor) -> bool:
-        """Returns True if the gradient has rows of its variable only."""
+        """Returns True if the gradient contains only some rows of its variable."""
 
 
 class RingBuffer(Protocol):

@@ -60,8 +60,9 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
         TypeError, ValueError, NotADirectoryError, PermissionError: An argument is invalid.
     """
 
-    # Keras may call the batch methods from a thread. This is safe: only `on_train_batch_begin`
-    # reads state, and Keras calls it in order, before JAX donates the state to the step.
+    # Keras may call the batch methods from a thread. This is safe: of the batch methods, only
+    # `on_train_batch_begin` reads state, and Keras calls it in order, before JAX donates the state
+    # to the step.
     async_safe = True
 
     quantities: tuple[str, ...]
@@ -87,7 +88,7 @@ class RecordingCallback(keras.callbacks.Callback, abc.ABC):
     ) -> None:
         # `fit` calls no callback when it raises. It is wrapped here, and not when this package is
         # imported, so that an import changes nothing in Keras.
-        keras_internals.guard_fit()
+        keras_internals.wrap_fit()
         super().__init__()
         self.options = Options(
             log_dir=log_dir,

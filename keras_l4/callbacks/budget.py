@@ -56,7 +56,7 @@ class Budget:
 
     @contextlib.contextmanager
     def spend(self) -> Iterator[None]:
-        """Charges the time that the block takes."""
+        """Adds the time that the `with` block takes to `spent_seconds`."""
         begin = time.monotonic()
         try:
             yield

@@ -164,7 +164,7 @@ class Curvature(RecordingCallback):
         if self._num_steps:
             self._scheduler.on_step_end()
         if (self._is_due() or self._should_run_requested()) and self._session is not None:
-            self._session.flush_at_batch_begin()
+            self._session.read_all_steps_at_batch_begin()
             self._measure()
         self._num_steps += self._trained_model.steps_per_execution
 
@@ -186,7 +186,7 @@ class Curvature(RecordingCallback):
             self._measure()
 
     def end_training(self) -> str:
-        if self._num_steps and not self._measurements and not self._breaker.is_open(_MEASURING):
+        if self._num_steps and not self._measurements and not self._breaker.is_disabled(_MEASURING):
             self.print_message(
                 "the curvature was never measured: the training was too short, or too short for "
                 "the budget. Increase the budget, pass fewer examples, or a cheaper config."

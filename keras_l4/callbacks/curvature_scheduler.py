@@ -158,16 +158,16 @@ class CurvatureScheduler:
         begin = time.monotonic()
         measurement = self._measurement()
         spectrum = measurement.spectrum()
-        place, stability = measurement.classify(), measurement.stability()
+        report, stability = measurement.classify(), measurement.stability()
         seconds = time.monotonic() - begin
-        return curvature_measurement(step, epoch, spectrum, place, stability, seconds)
+        return curvature_measurement(step, epoch, spectrum, report, stability, seconds)
 
 
 def curvature_measurement(
     step: int,
     epoch: int,
     spectrum: Spectrum,
-    place: CriticalPointReport,
+    report: CriticalPointReport,
     stability: Stability | None,
     seconds: float,
 ) -> CurvatureMeasurement:
@@ -175,8 +175,8 @@ def curvature_measurement(
     return CurvatureMeasurement(
         step=step,
         epoch=epoch,
-        loss=place.loss,
-        gradient_norm=place.gradient_norm,
+        loss=report.loss,
+        gradient_norm=report.gradient_norm,
         largest=spectrum.largest,
         smallest=spectrum.smallest,
         residuals=spectrum.residuals,
@@ -185,10 +185,10 @@ def curvature_measurement(
         condition_number=spectrum.condition_number,
         is_lower_bound=spectrum.is_lower_bound,
         quantile=spectrum.quantile,
-        kind=place.kind,
-        noise_scale=place.noise_scale,
-        distance=place.distance,
-        changes=dict(place.changes),
+        kind=report.kind,
+        noise_scale=report.noise_scale,
+        distance=report.distance,
+        changes=dict(report.changes),
         sharpness=stability.sharpness if stability else NAN,
         threshold=stability.threshold if stability else NAN,
         learning_rate=stability.learning_rate if stability else NAN,

@@ -46,7 +46,7 @@ class SnapshottingCallback(RecordingCallback, abc.ABC):
         message = keras_internals.raised_nonfinite_message()
         flight_recorder, session = self._flight_recorder, self._session
         if message and flight_recorder and session and session.is_open:
-            session.flush()
+            session.read_all_steps()
             flight_recorder.on_aborted_step(session.last_step + 1, message)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -54,7 +54,7 @@ class SnapshottingCallback(RecordingCallback, abc.ABC):
         flight_recorder, session = self._flight_recorder, self._session
         num_steps = self._trained_model.steps_per_execution
         if flight_recorder and session and flight_recorder.is_snapshot_due(num_steps):
-            session.flush_at_batch_begin()
+            session.read_all_steps_at_batch_begin()
             flight_recorder.check_loss(session.last_step)
             flight_recorder.take_snapshot(session.last_step)
 

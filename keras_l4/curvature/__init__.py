@@ -1,7 +1,7 @@
 """Curvature of a model's loss: its Hessian, the stability of training, and the loss surface.
 
-`spectrum` measures eigenvalues, `stability` compares them with what the optimizer can bear, `classify`
-names the kind of point that the weights are at, and `surface` computes a slice of the loss surface.
+`spectrum` measures eigenvalues, `stability` compares them with the optimizer's stability threshold,
+`classify` names the kind of point that the weights are at, and `surface` computes a slice of the loss surface.
 
 Read `_objective.py` first: it defines the loss of all data as a function of a flat weight vector.
 `_operator.py` wraps its Hessian, `_eigenpairs.py` solves it. `loss_curvature.py` is what the callback

@@ -1,4 +1,4 @@
-"""Eigenpairs of a symmetric matrix: by Lanczos with full reorthogonalisation, or by a dense solver.
+"""Eigenpairs of a symmetric matrix: by Lanczos with full reorthogonalization, or by a dense solver.
 
 All of it computes in float64 on the host.
 """
@@ -19,7 +19,7 @@ EPSILON = 2.0**-52
 
 @dataclass(frozen=True)
 class Eigenpairs:
-    """Eigenvalues and eigenvectors of a symmetric matrix, all or approximations of some.
+    """Eigenpairs of a symmetric matrix: either all, or approximations of the extreme ones.
 
     Attributes:
         values: Eigenvalues, ascending, `float64[k]`.
@@ -39,8 +39,9 @@ class Eigenpairs:
 class KrylovSpace:
     """The Krylov space of a start vector, grown step by step.
 
-    Each new vector is orthogonalised twice against all before it. Without that, rounding makes
-    converged eigenvalues appear again as duplicates (Paige 1976). It takes 8 bytes per weight and step.
+    Each new vector is orthogonalized twice against all before it. Without that, rounding makes
+    converged eigenvalues appear again as duplicates (Paige 1976). The basis takes 8 bytes per weight
+    and step.
 
     Args:
         operator: The matrix.
@@ -69,7 +70,7 @@ class KrylovSpace:
         return is_whole_space or is_exhausted
 
     def grow(self) -> None:
-        """Takes one step, which is one product."""
+        """Adds one vector; computes one Hessian-vector product."""
         num_steps = len(self.diagonal)
         basis = self._basis[: num_steps + 1]
         image = self._operator.product(basis[-1])

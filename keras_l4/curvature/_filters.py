@@ -66,7 +66,7 @@ def _einsum_axes(equation: str) -> Axes:
     return tuple(i for i, name in enumerate(kernel) if name in output and name not in inputs)
 
 
-def normalise_filters(
+def normalize_filters(
     direction: Sequence[np.ndarray], weights: Sequence[np.ndarray], axes: Sequence[Axes | None]
 ) -> list[np.ndarray]:
     """Scales each filter of a direction to the norm of the filter of the weights.
@@ -74,10 +74,10 @@ def normalise_filters(
     A weight whose filters are not known is treated as one filter.
     """
     triples = zip(direction, weights, axes, strict=True)
-    return [_normalise(d, w, filter_axes) for d, w, filter_axes in triples]
+    return [_normalize(d, w, filter_axes) for d, w, filter_axes in triples]
 
 
-def _normalise(direction: np.ndarray, weight: np.ndarray, filter_axes: Axes | None) -> np.ndarray:
+def _normalize(direction: np.ndarray, weight: np.ndarray, filter_axes: Axes | None) -> np.ndarray:
     indexing = {axis % weight.ndim for axis in filter_axes or ()}
     summed = tuple(axis for axis in range(weight.ndim) if axis not in indexing)
     return direction * _norm(weight, summed) / np.maximum(_norm(direction, summed), _TINY)

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_l4.curvature._config import CurvatureArguments, CurvatureConfig
 from keras_l4.curvature._eigenpairs import extreme_eigenpairs
-from keras_l4.curvature._filters import is_vector, normalise_filters, output_axes
+from keras_l4.curvature._filters import is_vector, normalize_filters, output_axes
 from keras_l4.curvature._objective import Objective
 from keras_l4.curvature._operator import hessian_operator
 
@@ -159,7 +159,7 @@ def random_directions(model: Any, objective: Objective, seed: int) -> np.ndarray
     rng, axes = np.random.default_rng(seed), output_axes(model)
     weights = objective.shaped_weights()
     samples = [_normal_sample(objective, rng) for _ in range(2)]
-    return np.array([_flatten(normalise_filters(sample, weights, axes)) for sample in samples])
+    return np.array([_flatten(normalize_filters(sample, weights, axes)) for sample in samples])
 
 
 def _normal_sample(objective: Objective, rng: np.random.Generator) -> list[np.ndarray]:

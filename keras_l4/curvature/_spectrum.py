@@ -97,7 +97,7 @@ def spectrum(
 
     If the model has no more weights than the number of products that would be necessary, its whole
     Hessian is computed. Otherwise λmax and λmin come from Lanczos' method with full
-    reorthogonalisation and a normal start vector (Lanczos 1950; Paige 1976), the trace from
+    reorthogonalization and a normal start vector (Lanczos 1950; Paige 1976), the trace from
     Rademacher vectors (Hutchinson 1990), the density from stochastic Lanczos quadrature (Lin, Saad,
     Yang 2016; Ghorbani, Krishnan, Xiao 2019). Products are exact (Pearlmutter 1994) and cost 1.3 to 4
     gradients each.

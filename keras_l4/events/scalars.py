@@ -88,7 +88,7 @@ class ScalarSampler:
         due = self._due_rows(tags.GLOBAL_NONFINITE, block.steps)
         tag_names, per_step = list(counts), np.column_stack(list(counts.values()))
         per_step[:1] += [self._unwritten_counts.get(tag, 0) for tag in tag_names]
-        # The last row ends the steps after the last scalar, whose sum is not due yet.
+        # Add the end of the block, so that the remaining counts are carried over.
         ends = np.append(due, len(block) - 1)
         sums = np.diff(np.cumsum(per_step, axis=0)[ends], axis=0, prepend=0).tolist()
         for row, values in zip(due, sums, strict=False):

@@ -63,6 +63,6 @@ def _first_root(nodes: Sequence[Node], candidates: set[int]) -> int:
 
 
 def _is_root(nodes: Sequence[Node], index: int) -> bool:
-    """Returns True if the operands are finite, or infinities that the program wrote down."""
+    """Returns True if the operands are finite, or constants of the program that are Inf."""
     node = nodes[index]
     return not node.is_deliberate and all(nodes[i].is_deliberate for i in node.producers)

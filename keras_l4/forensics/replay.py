@@ -115,7 +115,7 @@ def replay(
         model: The model, compiled as in the recorded run. None restores it from the configuration
             in the capsule, for which custom classes must be registered.
         try_remedies: Whether to replay the steps once more with each remedy, such as a smaller
-            learning rate, to see which of them would have stayed finite.
+            learning rate, to see which remedy keeps all steps finite.
 
     Returns:
         A `Replay`. Print it for a report.

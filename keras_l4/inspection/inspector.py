@@ -80,7 +80,7 @@ class ModelInspector:
         self._annotate(functools.partial(self._run_probe, step))
 
     def on_fit_exit(self, step: int) -> None:
-        """Releases the data; adds the step after `step` if a non-finite value aborted it."""
+        """Releases the data; adds an `AbortedStep` if a non-finite value aborted the step after `step`."""
         self._data = None
         if message := keras_internals.raised_nonfinite_message():
             self._add_annotation(AbortedStep(step, message))

@@ -1,10 +1,10 @@
 """Every private name of Keras that keras_l4 uses, and every patch of a library.
 
 Read this package first when a new version of Keras comes out: each private name has a comment that
-says what it is and what fails without it. Start with `optimizers.py`, `models.py` and `fit.py`;
+says what it is and what fails without it. Start with `optimizers.py`, `models.py` and `fit_exit.py`;
 `overrides.py` has the helpers for patches.
 
-This is the lowest layer. It imports nothing else of keras_l4. `custom_gradients` and
+It imports nothing else of keras_l4. `custom_gradients` and
 `tensorflow_gradients` are imported by name where they are used, since `fit` needs neither.
 """
 
@@ -15,7 +15,7 @@ from keras_l4.keras_internals.batches import (
     watch_batches,
 )
 from keras_l4.keras_internals.errors import nonfinite_message, raised_nonfinite_message
-from keras_l4.keras_internals.fit import fit_arguments, guard_fit, on_fit_exit
+from keras_l4.keras_internals.fit_exit import fit_arguments, on_fit_exit, wrap_fit
 from keras_l4.keras_internals.layer_calls import layer_path, scope_layer_calls, scope_model_call
 from keras_l4.keras_internals.models import (
     all_layers,
@@ -33,7 +33,6 @@ from keras_l4.keras_internals.models import (
     variable_values,
 )
 from keras_l4.keras_internals.optimizers import (
-    AllReduceOverride,
     accumulation_steps,
     backend_class,
     clip_gradients,
@@ -83,7 +82,6 @@ from keras_l4.keras_internals.variables import raw_value, set_raw_value
 
 __all__ = [
     "NUM_PREFETCHED_BATCHES",
-    "AllReduceOverride",
     "Batch",
     "GuardStates",
     "TrainStepOverride",
@@ -102,7 +100,6 @@ __all__ = [
     "compute_loss",
     "fit_arguments",
     "gradient_accumulators",
-    "guard_fit",
     "has_clipping",
     "inner_optimizers",
     "is_built",
@@ -149,5 +146,6 @@ __all__ = [
     "with_variable_values",
     "without_loading_tensorflow",
     "without_metric_reset",
+    "wrap_fit",
     "write_state",
 ]

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from keras_l4.keras_internals.fit import fit_arguments, on_fit_exit
+from keras_l4.keras_internals.fit_exit import fit_arguments, on_fit_exit
 
 Batch: TypeAlias = Any
 """A structure of arrays, as `fit` passes it to `train_step`."""

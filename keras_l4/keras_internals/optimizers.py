@@ -7,7 +7,7 @@ that it scales, `inner_optimizers` from a `MultiOptimizer` to those that it comb
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -191,29 +191,3 @@ def unpickle(cls: Any, file: Any) -> Any:
     # `_unpickle_model` is the function that Keras' own `__reduce__` names. The classes that record
     # return another function from `__reduce__`, which has to call it.
     return cls._unpickle_model(file)
-
-
-class AllReduceOverride(keras.optimizers.Optimizer):
-    """Abstract mixin in front of an optimizer: overrides the sum of gradients over replicas.
-
-    `apply` of TensorFlow's optimizers sums through the private `_all_reduce_sum_gradients`, and
-    there is no public hook. Without it, gradients that were summed to be measured would be
-    communicated twice.
-    """
-
-    def sum_over_replicas(
-        self, pairs: list[tuple[Any, Any]], stock_sum: Callable[[Any], Any]
-    ) -> Any:
-        """Sums gradients over replicas.
-
-        Args:
-            pairs: Gradients of this replica, with their variables.
-            stock_sum: Keras' own sum, which takes such pairs.
-
-        Returns:
-            Pairs of summed gradients and variables.
-        """
-        return stock_sum(pairs)
-
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        return self.sum_over_replicas(list(grads_and_vars), super()._all_reduce_sum_gradients)

@@ -1,4 +1,4 @@
-"""Overrides `model.train_step` for a time, and restores the state that a skipped update leaves."""
+"""Overrides `model.train_step`; restores layer and metric state after a skipped update."""
 
 from __future__ import annotations
 

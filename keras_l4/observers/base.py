@@ -57,7 +57,7 @@ class Observer(abc.ABC):
     wants_annotations = False
 
     @abc.abstractmethod
-    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
+    def observe(self, block: StepBlock, context: ObserverContext) -> None:
         """Receives a block of recorded steps, in order."""
 
     def add_annotation(self, annotation: Annotation) -> None:  # noqa: B027 (optional)
@@ -70,10 +70,10 @@ class Observer(abc.ABC):
         """Returns what to add to the `logs` of the epoch, which `History` and the progress bar show."""
         return {}
 
-    def evaluate_rules(self, callback: ObserverContext) -> None:  # noqa: B027 (optional)
+    def evaluate_rules(self, context: ObserverContext) -> None:  # noqa: B027 (optional)
         """Broadcasts the findings about the whole run, before any observer ends the training."""
 
-    def end_training(self, callback: ObserverContext) -> str:
+    def end_training(self, context: ObserverContext) -> str:
         """Reports the results of the training; returns them in Markdown."""
         return ""
 
@@ -83,7 +83,7 @@ def react(
     problem: str,
     step: int,
     consequence: str,
-    callback: ObserverContext,
+    context: ObserverContext,
 ) -> None:
     """Reports a problem and takes the action that the user chose.
 
@@ -92,17 +92,17 @@ def react(
         problem: A sentence without its full stop.
         step: The last step that was run before the problem was read.
         consequence: A sentence about the state of the weights when training ends; may be empty.
-        callback: The callback of the observer.
+        context: The callback of the observer.
 
     Raises:
         FloatingPointError: `on_nonfinite` is `"raise"`.
     """
     if on_nonfinite == "warn":
-        callback.print_message(f"{problem}.")
+        context.print_message(f"{problem}.")
         return
     end = f'Training ends after step {step} (on_nonfinite="{on_nonfinite}").'
     message = " ".join(filter(None, [f"{problem}.", end, consequence]))
     if on_nonfinite == "raise":
         raise FloatingPointError(message)
-    callback.print_message(message)
-    callback.stop_training()
+    context.print_message(message)
+    context.stop_training()

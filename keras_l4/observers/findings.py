@@ -55,38 +55,38 @@ class FindingsReport(Observer):
         self._history.add(annotation)
         self._is_outdated = True
 
-    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
+    def observe(self, block: StepBlock, context: ObserverContext) -> None:
         if self._engine is None:
             return
         self._history.add(block)
         self._is_outdated = True
         if time.monotonic() >= self._next_evaluation:
-            self._evaluate_now(callback)
+            self._evaluate_now(context)
 
-    def evaluate_rules(self, callback: ObserverContext) -> None:
-        callback.broadcast_findings(self.findings())
+    def evaluate_rules(self, context: ObserverContext) -> None:
+        context.broadcast_findings(self.findings())
 
-    def end_training(self, callback: ObserverContext) -> str:
+    def end_training(self, context: ObserverContext) -> str:
         if self._engine is None:
             return ""
         findings = self.findings()
-        if callback.is_verbose:
+        if context.is_verbose:
             problems = [finding for finding in findings if finding.rank > 0]
             print_findings(problems)
-            _print_summary(problems, callback)
+            _print_summary(problems, context)
         return format_markdown(findings)
 
-    def _evaluate_now(self, callback: ObserverContext) -> None:
+    def _evaluate_now(self, context: ObserverContext) -> None:
         """Broadcasts the findings while training goes on; prints new errors."""
         begin = time.monotonic()
         findings = self.findings()
-        callback.broadcast_findings(findings)
+        context.broadcast_findings(findings)
         for finding in findings:
             is_new = finding.severity == "error" and finding.code not in self._printed_codes
             # `on_nonfinite` reports non-finite steps already, with the batch.
             if is_new and finding.code != "nonfinite":
                 self._printed_codes.add(finding.code)
-                callback.print_message(format_line(finding))
+                context.print_message(format_line(finding))
         end = time.monotonic()
         self._next_evaluation = end + max(_MIN_SECONDS, (end - begin) / _TIME_FRACTION)
 
@@ -94,9 +94,9 @@ class FindingsReport(Observer):
         self._breaker.trip(f"rule {code}", error)
 
 
-def _print_summary(problems: Sequence[Finding], callback: ObserverContext) -> None:
+def _print_summary(problems: Sequence[Finding], context: ObserverContext) -> None:
     """Prints how to view the run, at the end of a `fit` that prints itself."""
     result = "" if problems else "No problems found."
-    command = callback.log_dir and f"View the run with: tensorboard --logdir {callback.log_dir}"
-    if callback.is_fit_verbose and (result or command):
-        callback.print_message(" ".join(filter(None, [result, command])))
+    command = context.log_dir and f"View the run with: tensorboard --logdir {context.log_dir}"
+    if context.is_fit_verbose and (result or command):
+        context.print_message(" ".join(filter(None, [result, command])))

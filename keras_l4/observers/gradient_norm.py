@@ -19,7 +19,7 @@ class MeanGradientNorm(Observer):
     def begin_epoch(self) -> None:
         self._norms: list[np.ndarray] = []
 
-    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
+    def observe(self, block: StepBlock, context: ObserverContext) -> None:
         norms = block.global_gradient_norm
         self._norms.append(norms[np.isfinite(norms)])
 

@@ -12,7 +12,7 @@ from keras_l4.records.loss_scaling import LossScaleStall, StallDetector
 
 
 class LossScalingReport(Observer):
-    """Logs `num_skipped_steps`, the skipped steps of the epoch, and reacts to a stall.
+    """Logs `num_skipped_steps`, the number of skipped steps of the epoch; reacts to a stall.
 
     Attributes:
         stalls: The stalls so far.
@@ -31,13 +31,13 @@ class LossScalingReport(Observer):
     def begin_epoch(self) -> None:
         self._num_skipped = 0
 
-    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
-        self._scales_loss = callback.scales_loss
+    def observe(self, block: StepBlock, context: ObserverContext) -> None:
+        self._scales_loss = context.scales_loss
         self._num_skipped += int(np.count_nonzero(block.skipped))
         stalls = self._detector.observe(block)
         self.stalls += stalls
         for stall in stalls:
-            react(self._on_nonfinite, str(stall), int(block.steps[-1]), "", callback)
+            react(self._on_nonfinite, str(stall), int(block.steps[-1]), "", context)
 
     def epoch_logs(self) -> Mapping[str, float]:
         return {"num_skipped_steps": self._num_skipped} if self._scales_loss else {}

@@ -13,7 +13,9 @@ MAX_SKIPS = 10
 
 
 class SkippedUpdates(Observer):
-    """Logs `num_skipped_steps`, the skipped steps of the epoch, and ends training after too many.
+    """Logs `num_skipped_steps`, the number of skipped steps of the epoch.
+
+    Ends training after more than `max_skips` in a row.
 
     Args:
         max_skips: The number of consecutive steps that may be skipped.
@@ -27,7 +29,7 @@ class SkippedUpdates(Observer):
     def begin_epoch(self) -> None:
         self._num_skipped = 0
 
-    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
+    def observe(self, block: StepBlock, context: ObserverContext) -> None:
         is_skipped = block.skipped_by_guard
         self._num_skipped += int(np.count_nonzero(block.skipped))
         self._num_skipped_by_guard += int(np.count_nonzero(is_skipped))
@@ -43,9 +45,9 @@ class SkippedUpdates(Observer):
     def epoch_logs(self) -> Mapping[str, float]:
         return {"num_skipped_steps": self._num_skipped}
 
-    def end_training(self, callback: ObserverContext) -> str:
+    def end_training(self, context: ObserverContext) -> str:
         if self._num_skipped_by_guard:
-            callback.print_message(
+            context.print_message(
                 "steps skipped, since their gradients were not finite: "
                 f"{self._num_skipped_by_guard}"
             )

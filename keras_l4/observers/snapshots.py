@@ -152,7 +152,7 @@ class FlightRecorderObserver(Observer):
         # Batches stay, but the loss that Keras reports is a mean that restarts here.
         self._buffer.begin_epoch()
 
-    def observe(self, block: StepBlock, callback: ObserverContext) -> None:
+    def observe(self, block: StepBlock, context: ObserverContext) -> None:
         self._blocks.append(block)
         events = [e for e in nonfinite_events(block) if not e.skipped and e.kind != "overflow"]
         if events:
@@ -172,7 +172,7 @@ class FlightRecorderObserver(Observer):
 
     def _write_once(self, step: int, message: str) -> None:
         # After a failure batches are missing from the buffer.
-        if not self._is_on or self._breaker.is_open(_BUFFERING):
+        if not self._is_on or self._breaker.is_disabled(_BUFFERING):
             return
         self._is_on = False
         if self._buffer.state is None:

@@ -9,7 +9,7 @@ from keras_l4.recorder.effective_rate import EffectiveRate, MeasuredRate
 
 Optimizer: TypeAlias = Any
 _R = TypeVar("_R", bound=type[EffectiveRate])
-# By `update_step` rather than by class: a subclass that overrides it has another update rule.
+# The table is keyed by `update_step`, because a subclass that overrides it has another update rule.
 _rates_by_update_step: dict[Any, type[EffectiveRate]] = {}
 
 

@@ -41,8 +41,8 @@ class RecordingMixin(DeduplicatedAllReduce):
     ```
     """
 
-    # On the class, so that an instance whose class is swapped by `instrument` has them too, and
-    # one that does not record stores nothing.
+    # These are class attributes, so that an instance whose class is swapped by `instrument` has
+    # them too, and one that does not record stores nothing.
     _recorder: Recorder | None = None
     _recorder_config: RecorderConfig | None = None
     _is_discarded_trace: Callable[[], bool] = staticmethod(_is_never_discarded)

@@ -20,4 +20,5 @@ class GradientNorm(DeviceQuantity):
     reads_weights = False
 
     def measure(self, step: StepContext) -> Tensor:
+        # Computed in `Recorder._before_update`.
         return step.gradient_norms

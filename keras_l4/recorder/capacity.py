@@ -8,7 +8,10 @@ from keras_l4.recorder.config import RecorderConfig
 from keras_l4.recorder.layout import Layout
 
 BYTES_PER_BUFFER = 2**19
-"""Memory budget of the rows, and of the samples. Each may exceed it where it holds the minimum."""
+"""Memory budget of the rows, and of the samples.
+
+A buffer exceeds this size if the minimum number of rows needs more.
+"""
 MIN_FLUSH_EVERY, MAX_FLUSH_EVERY = 64, 1024
 
 
@@ -36,8 +39,8 @@ class RingCapacity:
         bytes_per_row = 4 * layout.float_width + 8 * layout.integer_width
         fitting = BYTES_PER_BUFFER // bytes_per_row
         flush_every = config.flush_every or min(max(fitting, MIN_FLUSH_EVERY), MAX_FLUSH_EVERY)
-        # Reads happen between executions: beside the rows of the execution in which a read becomes
-        # due, the buffers hold those of one more.
+        # Reads happen between executions, and a read becomes due within one. Hence there is room
+        # for two executions beyond `flush_every`.
         rows = flush_every + 2 * config.steps_per_execution
         per_execution, per_buffer = (
             -(-num_steps // config.every) for num_steps in (config.steps_per_execution, rows)

@@ -71,14 +71,14 @@ class GradientPipeline:
         keys = [self._key(v) for v, _ in pairs]
         # Collective operations first: they have to run on every replica, outside of any branch.
         clipped_on_replicas = self._clipped_on_replicas(pairs)
-        averaged = self._averaged(_all_reduced(pairs))
+        averaged = self._unscale_and_average(_all_reduced(pairs))
         clip = functools.partial(self._clip, pairs, averaged, clipped_on_replicas)
         is_any_sparse = any(backend.gradients.is_sparse(g) for _, g in pairs)
         return StepGradients(
             gradients=self._pick(keys, averaged),
             clipped=clip if keras_internals.has_clipping(self.inner) else None,
-            is_first=self._is_micro_step(1),
-            is_update=self._is_micro_step(0),
+            is_first=self._is_first(),
+            is_update=self._is_last(),
             all_dense=not is_any_sparse and len(pairs) == self._num_with_gradient,
             unrecorded=functools.partial(self._unrecorded, keys, averaged),
         )
@@ -134,7 +134,7 @@ class GradientPipeline:
         pairs = zip(keys, gradients, strict=True)
         return [g for key, g in pairs if key not in self._recorded_keys]
 
-    def _averaged(self, pairs: Sequence[tuple[Variable, Gradient]]) -> list[Gradient]:
+    def _unscale_and_average(self, pairs: Sequence[tuple[Variable, Gradient]]) -> list[Gradient]:
         """Returns dense gradients of the unscaled loss, averaged over the micro-steps so far."""
         gradients = [backend.gradients.dense_gradient(g, self._xla) for _, g in pairs]
         scale = keras_internals.loss_scale(self.optimizer)
@@ -172,11 +172,20 @@ class GradientPipeline:
         )
         return [backend.gradients.dense_gradient(g, self._xla) for g in sums]
 
-    def _is_micro_step(self, n: int) -> Any:
-        """Returns True if this call is micro-step `n` of its update, from 1; the last one is 0."""
+    def _is_first(self) -> Any:
+        """Returns True if this call is the first micro-step of its update."""
+        return self._has_remainder(1)
+
+    def _is_last(self) -> Any:
+        """Returns True if this call is the last micro-step of its update."""
+        return self._has_remainder(0)
+
+    def _has_remainder(self, remainder: int) -> Any:
+        """Compares the number of this call, from 1, modulo the number of micro-steps per update."""
         if self._micro_steps == 1:
             return True
-        return backend.core.to_flag(ops.equal((self.raw_iterations() + 1) % self._micro_steps, n))
+        number = self.raw_iterations() + 1
+        return backend.core.to_flag(ops.equal(number % self._micro_steps, remainder))
 
 
 def _all_reduced(pairs: Sequence[tuple[Variable, Gradient]]) -> list[tuple[Variable, Gradient]]:

@@ -26,7 +26,7 @@ from keras_l4.records.block import Variable
 
 SCALARS = ("learning_rate", "loss_scale")
 """The float columns of a row that are not per variable."""
-INDEX = ("calls", "iterations", "is_sampled", "skip_reason")
+INTEGER_COLUMNS = ("calls", "iterations", "is_sampled", "skip_reason")
 """The integer columns of a row that are not per variable."""
 SAMPLE_SIZE = 4096
 # Steps that are not finite are found by these, whichever quantities the user asks for.
@@ -77,7 +77,7 @@ class Layout:
     """The columns of the ring buffers for floats, integers and samples.
 
     A row of floats is `per_step_quantities` of `[variables]` each, `SCALARS`, then
-    `sampled_quantities`. A row of integers is `INDEX`, then `count_quantities`. A row of samples is
+    `sampled_quantities`. A row of integers is `INTEGER_COLUMNS`, then `count_quantities`. A row of samples is
     a sample of each second moment, then of each gradient.
 
     Attributes:
@@ -176,7 +176,7 @@ class Layout:
     @property
     def integer_width(self) -> int:
         """Number of columns in a row of integers."""
-        return len(INDEX) + len(self.variables) * len(self.count_quantities)
+        return len(INTEGER_COLUMNS) + len(self.variables) * len(self.count_quantities)
 
     @cached_property
     def sample_strides(self) -> list[int]:

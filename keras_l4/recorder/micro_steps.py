@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_l4.recorder.layout import INDEX, Layout
+from keras_l4.recorder.layout import INTEGER_COLUMNS, Layout
 
-_CALLS = INDEX.index("calls")
+_CALLS = INTEGER_COLUMNS.index("calls")
 
 
 def merge_micro_step_counts(layout: Layout, row: Any, earlier: Any, is_first: Any) -> Any:
@@ -25,8 +25,8 @@ def merge_micro_step_counts(layout: Layout, row: Any, earlier: Any, is_first: An
         is_first: True if this is the first micro-step of its update.
 
     Returns:
-        The row with the larger of the non-finite counts. If the earlier row has any, with its
-        call number, which is that of the batch that brought them.
+        The row with the larger of the non-finite counts. If the earlier row has non-finite counts,
+        the result keeps its call number, which identifies the batch.
     """
     is_count = _is_nonfinite_count(layout)
     has_earlier = ops.logical_and(ops.logical_not(is_first), ops.any(earlier * is_count > 0))
@@ -38,5 +38,5 @@ def merge_micro_step_counts(layout: Layout, row: Any, earlier: Any, is_first: An
 def _is_nonfinite_count(layout: Layout) -> np.ndarray:
     """Returns 1 for the columns of a row that count NaN or Inf, else 0, `int32[columns]`."""
     is_count = [q.is_zero_when_finite for q in layout.count_quantities]
-    columns = [False] * len(INDEX) + np.repeat(is_count, len(layout.variables)).tolist()
+    columns = [False] * len(INTEGER_COLUMNS) + np.repeat(is_count, len(layout.variables)).tolist()
     return np.array(columns, dtype="int32")

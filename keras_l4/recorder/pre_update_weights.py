@@ -43,7 +43,8 @@ class PreUpdateWeights:
         """Copies the weights if a quantity may read them on this step. Call it before the update.
 
         Returns:
-            A function that returns the copies, and raises a RuntimeError if no quantity reads them.
+            A function that returns the copies or, if no quantity reads weights, a function that
+            raises a RuntimeError.
         """
         if self._on_every_step:
             return backend.core.snapshot_variables(True, self._variables, self._xla)

@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 
 from keras_l4 import backend
-from keras_l4.recorder.layout import INDEX, SCALARS, Layout
-from keras_l4.recorder.recorder import NUM_SAMPLED, Recorder
+from keras_l4.recorder.layout import INTEGER_COLUMNS, SCALARS, Layout
+from keras_l4.recorder.recorder import SAMPLED_POSITION, Recorder
 from keras_l4.recorder.step_table import StepTable
 
 PendingCopy: TypeAlias = Callable[[], list[np.ndarray]]
@@ -24,7 +24,7 @@ class RingSlice:
 
     Attributes:
         first_row: Number of the first row since the recorder was made, from 0.
-        index: Integers per row by name in `INDEX`, `int64[rows]`.
+        index: Integers per row by name in `INTEGER_COLUMNS`, `int64[rows]`.
         scalars: Floats per row by name in `SCALARS`, `float64[rows]`.
         per_step: The quantities that are measured on every step, for all rows.
         sampled: All measured quantities, for the sampled rows.
@@ -60,7 +60,8 @@ class Reader:
     num_rows: int = 0
     num_sampled: int = 0
     _samples: dict[int, np.ndarray] = field(default_factory=dict)
-    # At most one each. A request is removed before its result is awaited, which may raise.
+    # Each list has at most one request. `read` and `_receive_samples` remove it before waiting,
+    # because waiting may raise.
     _rows_requests: list[PendingCopy] = field(default_factory=list)
     _samples_requests: list[PendingCopy] = field(default_factory=list)
 
@@ -110,7 +111,7 @@ class Reader:
         if not self._samples_requests:
             return
         counters, samples = self._samples_requests.pop()()
-        num_sampled = int(counters[NUM_SAMPLED])
+        num_sampled = int(counters[SAMPLED_POSITION])
         capacity = self.recorder.capacity.samples
         for number in range(max(self.num_sampled, num_sampled - capacity), num_sampled):
             self._samples[number] = samples[number % capacity]
@@ -125,7 +126,7 @@ class Reader:
         num_sampled: int,
     ) -> RingSlice:
         layout = self.recorder.layout
-        index = dict(zip(INDEX, integers.T, strict=False))
+        index = dict(zip(INTEGER_COLUMNS, integers.T, strict=False))
         per_step, scalars, sampled = _split_floats(layout, floats)
         per_step |= _count_columns(layout, integers)
         is_sampled = np.flatnonzero(index["is_sampled"])
@@ -184,7 +185,7 @@ def _split_floats(
 
 
 def _count_columns(layout: Layout, integers: np.ndarray) -> dict[str, np.ndarray]:
-    return _columns([q.name for q in layout.count_quantities], integers[:, len(INDEX) :])
+    return _columns([q.name for q in layout.count_quantities], integers[:, len(INTEGER_COLUMNS) :])
 
 
 def _columns(names: list[str], values: np.ndarray) -> dict[str, np.ndarray]:

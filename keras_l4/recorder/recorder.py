@@ -22,7 +22,7 @@ from keras_l4.recorder.second_moments import SecondMomentTracker
 from keras_l4.recorder.step import PendingStep, Step, weights_not_recorded
 from keras_l4.recorder.update_guard import UpdateGuard
 
-NUM_CALLS, NUM_ROWS, NUM_SAMPLED = range(3)
+CALLS_POSITION, ROWS_POSITION, SAMPLED_POSITION = range(3)
 """Positions in `Recorder.counters`."""
 
 
@@ -31,7 +31,7 @@ class Recorder:
 
     Attributes:
         config: The configuration.
-        rate: The optimizer's effective learning rate.
+        rate: Computes the optimizer's effective learning rate.
         layout: The columns of the ring buffers.
         capacity: The sizes of the ring buffers.
         gradient_pipeline: From the arguments of `apply` to the gradients of a step.
@@ -46,7 +46,7 @@ class Recorder:
     Args:
         optimizer: A built `keras.optimizers.Optimizer`, the outermost one.
         variables: The variables it was built with.
-        rate: Its effective learning rate.
+        rate: Computes its effective learning rate.
         config: The configuration.
 
     Raises:
@@ -132,10 +132,10 @@ class Recorder:
         pipeline = self.gradient_pipeline
         counters = backend.ring_buffer.read_counters(self.counters)
         norms = safe_norms(step_gradients.gradients)
-        is_due = counters[NUM_ROWS] % self.config.every == 0
+        is_due = counters[ROWS_POSITION] % self.config.every == 0
         # NaN < Inf is False, so that one comparison finds both.
         has_nonfinite_norm = backend.core.to_flag(~backend.core.all_true(norms < np.inf))
-        is_sampled = backend.core.to_flag(step_gradients.is_update & is_due | has_nonfinite_norm)
+        is_sampled = backend.core.to_flag((step_gradients.is_update & is_due) | has_nonfinite_norm)
         return PendingStep(
             counters=counters,
             step_gradients=step_gradients,
@@ -161,7 +161,7 @@ class Recorder:
             lambda: self._measure_sampled(pending),
             lambda: self._measure_unsampled(pending, is_skipped),
             self.samples,
-            pending.counters[NUM_SAMPLED] % self.capacity.samples,
+            pending.counters[SAMPLED_POSITION] % self.capacity.samples,
         )
         backend.ring_buffer.overwrite(self.second_moments.means, means)
         self._write_row(pending, is_skipped, sampled_floats, counts, means)
@@ -174,7 +174,7 @@ class Recorder:
     def _write_row(
         self, pending: PendingStep, is_skipped: Any, sampled_floats: Any, counts: Any, means: Tensor
     ) -> None:
-        row = pending.counters[NUM_ROWS] % self.capacity.rows
+        row = pending.counters[ROWS_POSITION] % self.capacity.rows
         floats = [*self._measure_per_step(pending, means), pending.scalars, sampled_floats]
         backend.ring_buffer.write(
             self.floats, row, backend.ring_buffer.concat_flat(floats, "float32")
@@ -184,7 +184,12 @@ class Recorder:
             if self.guard
             else is_skipped
         )
-        index = [pending.counters[NUM_CALLS], pending.iterations, pending.is_sampled, skip_reason]
+        index = [
+            pending.counters[CALLS_POSITION],
+            pending.iterations,
+            pending.is_sampled,
+            skip_reason,
+        ]
         integers = backend.ring_buffer.concat_flat([*index, counts], self.integers.dtype)
         if self.gradient_pipeline.merges_micro_steps:
             earlier = ops.convert_to_tensor(self.integers)[row]
@@ -194,7 +199,7 @@ class Recorder:
 
     def _measure_per_step(self, pending: PendingStep, means: Tensor) -> list[Tensor]:
         quantities = self.layout.per_step_quantities
-        # On steps that are not sampled, `pending.weights` has values only for such a rate.
+        # Between sampled steps, weights are copied only if the rate reads updates.
         weights = pending.weights if self.rate.reads_updates else weights_not_recorded
         step = self._make_step(
             pending, weights_before=weights, mean_second_moments=means, to_measure=quantities
@@ -225,7 +230,10 @@ class Recorder:
         return (*rows, means), self._sample_elements(step)
 
     def _measure_unsampled(self, pending: PendingStep, is_skipped: Any) -> Sequence[Tensor]:
-        """Returns the same as the first part of `_measure_sampled`, with zeros not measured."""
+        """Returns the same as the first part of `_measure_sampled`.
+
+        It has zeros for quantities that are not measured.
+        """
         num = len(self.layout.variables)
         floats = ops.zeros((num * len(self.layout.sampled_quantities),), "float32")
         counts = ops.zeros((num * len(self.layout.count_quantities),), self.integers.dtype)

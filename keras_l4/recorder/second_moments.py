@@ -75,7 +75,8 @@ class SecondMomentTracker:
         """Returns the means after a step, `float32[variables]`; unchanged if it was skipped."""
         step_gradients = pending.step_gradients
         advanced = None
-        # Otherwise the norms are not those of the gradients that the update rule consumes.
+        # The recursion is valid only if the recorded norms are those of the gradients that the
+        # update uses.
         if step_gradients.all_dense and step_gradients.clipped is None:
             advanced = self._advance(pending.norms, step_gradients.is_update & ~is_skipped)
         return self._means_from_slots(pending.slots) if advanced is None else advanced

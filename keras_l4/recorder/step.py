@@ -37,7 +37,7 @@ class Step:
     does not reach is empty. Derived numbers are computed on first use, once.
 
     Args:
-        rate: The optimizer's effective learning rate.
+        rate: Computes the optimizer's effective learning rate.
         sizes: Number of elements of each variable, `int64[variables]`.
         gradients: Gradients of the unscaled loss over the whole step, before clipping.
         gradient_norms: Their norms, `float32[variables]`.

@@ -19,7 +19,7 @@ class StepTable:
     """Measured quantities of several steps on the host. Implements `MeasuredValues`.
 
     Attributes:
-        rate: The optimizer's effective learning rate.
+        rate: Computes the optimizer's effective learning rate.
         learning_rate: Nominal rate of each step, `float64[steps]`.
         t: Number of the update, from 1, `int64[steps]`.
         values: Quantity name to `[steps, variables]`.

@@ -18,8 +18,8 @@ class UpdateGuard:
     """Decides on the device whether the update of a step is applied.
 
     Dynamic loss scaling skips such updates itself, and has to see their gradients to adapt its
-    scale, so that the guard leaves them to it. With several replicas Keras checks the gradients of
-    the first replica only; there the guard skips updates under loss scaling, too.
+    scale, so the guard does not skip updates under loss scaling. The exception are several
+    replicas: Keras checks the gradients of the first replica only, so there the guard skips them.
 
     Args:
         mode: `"skip"` skips every update that is not finite; `"skip_all_after"` also skips all

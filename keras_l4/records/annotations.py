@@ -98,7 +98,7 @@ class AbortedStep:
     """A step in which the framework raised an error because a number was not finite.
 
     Attributes:
-        step: Last step before the aborted one.
+        step: Last completed step, i.e. the one before the aborted step.
         message: Message of the error.
     """
 

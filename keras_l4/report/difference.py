@@ -17,19 +17,19 @@ _QUANTITY = "gradient_norm"
 
 
 def describe_difference(a: EvaluatedRun, b: EvaluatedRun) -> str:
-    """Returns the output of `python -m keras_l4 diff`: settings, divergence, ends, findings."""
+    """Returns the output of `python -m keras_l4 diff`: settings, divergence, final values, findings."""
     lines = [f"A  {a}", f"B  {b}", "", *_settings(a, b), *_divergence(a, b), ""]
     return "\n".join([*lines, *_final_values(a, b), *_findings(a, b)])
 
 
 def _settings(a: EvaluatedRun, b: EvaluatedRun) -> Iterator[str]:
-    one, other = a.run.record.metadata, b.run.record.metadata
-    if one is None or other is None:
+    metadata_a, metadata_b = a.run.record.metadata, b.run.record.metadata
+    if metadata_a is None or metadata_b is None:
         return
-    left, right = _settings_of(one), _settings_of(other)
-    for name in _names(left, right):
-        if left.get(name) != right.get(name):
-            yield f"{name}: {left.get(name)} in A, {right.get(name)} in B"
+    settings_a, settings_b = _settings_of(metadata_a), _settings_of(metadata_b)
+    for name in dict.fromkeys([*settings_a, *settings_b]):
+        if settings_a.get(name) != settings_b.get(name):
+            yield f"{name}: {settings_a.get(name)} in A, {settings_b.get(name)} in B"
 
 
 def _settings_of(metadata: ModelMetadata) -> dict[str, object]:
@@ -37,10 +37,6 @@ def _settings_of(metadata: ModelMetadata) -> dict[str, object]:
     settings = {name: fields[name] for name in _SETTINGS}
     settings |= {f"optimizer.{name}": x for name, x in metadata.hyperparameters.items()}
     return settings | {"number of layers": len(metadata.layers)}
-
-
-def _names(left: dict[str, object], right: dict[str, object]) -> list[str]:
-    return list(dict.fromkeys([*left, *right]))
 
 
 def _divergence(a: EvaluatedRun, b: EvaluatedRun) -> Iterator[str]:
@@ -71,9 +67,9 @@ def _describe(title: str, difference: Difference | None) -> Iterator[str]:
 
 def _final_values(a: EvaluatedRun, b: EvaluatedRun) -> Iterator[str]:
     yield f"{'at the end':<24}{'A':>14}{'B':>14}"
-    left, right = _last_values(a), _last_values(b)
-    for name in dict.fromkeys([*left, *right]):
-        yield f"{name:<24}{_number(left.get(name)):>14}{_number(right.get(name)):>14}"
+    values_a, values_b = _last_values(a), _last_values(b)
+    for name in dict.fromkeys([*values_a, *values_b]):
+        yield f"{name:<24}{_number(values_a.get(name)):>14}{_number(values_b.get(name)):>14}"
 
 
 def _number(value: float | None) -> str:
@@ -97,8 +93,14 @@ def _last_values(evaluated: EvaluatedRun) -> dict[str, float]:
 
 
 def _findings(a: EvaluatedRun, b: EvaluatedRun) -> Iterator[str]:
-    left, right = ({finding.code: finding for finding in run.findings} for run in (a, b))
-    for name, own, other in (("A", left, right), ("B", right, left)):
-        for code, finding in own.items():
-            if code not in other:
-                yield f"only in {name}: {finding.severity} {code} ({format_steps(finding)})"
+    yield from _findings_without(b, "A", a)
+    yield from _findings_without(a, "B", b)
+
+
+def _findings_without(excluded: EvaluatedRun, name: str, run: EvaluatedRun) -> Iterator[str]:
+    """Describes the findings about `run` whose rules found nothing in `excluded`."""
+    excluded_codes = {finding.code for finding in excluded.findings}
+    by_code = {finding.code: finding for finding in run.findings}
+    for code, finding in by_code.items():
+        if code not in excluded_codes:
+            yield f"only in {name}: {finding.severity} {code} ({format_steps(finding)})"

@@ -5,7 +5,7 @@ public module of this package contains one rule; all of them are imported here, 
 file registers a new rule. `RuleEngine` runs a set of rules on a `Record`, which may come from a
 running training or from event files.
 
-This package imports `keras_l4.records`, NumPy and SciPy only.
+This package imports `keras_l4.records`, `keras_l4.registry`, NumPy and SciPy only.
 """
 
 from keras_l4.registry import import_submodules

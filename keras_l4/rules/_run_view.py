@@ -130,7 +130,10 @@ class RunView:
 
     @cached_property
     def nonfinite_since(self) -> int | None:
-        """First step after which no gradient norm is finite up to the end of the run, or None."""
+        """First of the steps at the end of the run that all have a non-finite gradient norm, or None.
+
+        A skipped step counts as finite.
+        """
         is_bad = ~np.isfinite(self.values("gradient_norm")).all(axis=1)
         is_bad &= ~self.record.block.skipped[: len(is_bad)]
         if not len(is_bad) or not is_bad[-1]:

@@ -14,7 +14,7 @@ from keras_l4.rules._statistics import finite_median, first_quarter, last_quarte
 
 _MAX_DECAY = 100.0
 # A gradient that decays less than this, while the learning rate decays by `_MAX_DECAY`, is not
-# the reason of the small updates.
+# the reason for the small updates.
 _MAX_GRADIENT_DECAY = 10.0
 _MIN_SAMPLES = 20
 # The effective learning rate is recorded in float32, hence a constant one may rise by rounding.
@@ -68,7 +68,7 @@ class LearningRateStarved(Rule):
             f"{_describe(decay[worst])} and never rose, while the gradient persists.",
             advice="Use a slower schedule."
             if schedule_decay > _MAX_DECAY
-            else "Use RMSprop or Adam, which forget old gradients, or a higher learning rate.",
+            else "Use RMSprop or Adam, which average recent gradients, or a higher learning rate.",
         )
 
 

@@ -18,9 +18,9 @@ from keras_l4.rules._skill import (
 from keras_l4.rules._statistics import finite_median, last_quarter
 
 _MAX_LOSS_RISE = 2.0
-# Path length in the second half of the run, in norms of the weights.
-_MAX_PATH_LENGTH = 10.0
-_MAX_PATH_LENGTH_OF_UNSKILLED = 3.0
+# Path length over the whole run, in norms of the weights.
+_MAX_PATH_LENGTH = 20.0
+_MAX_PATH_LENGTH_OF_UNSKILLED = 6.0
 # A loss that decreases by less than this in the second half of the run makes no progress.
 _MIN_LOSS_DECREASE = 0.05
 _MIN_LOSSES = 8
@@ -32,14 +32,14 @@ class LearningRateTooHigh(Rule):
 
     What it does: reports (1) a loss that ends at twice the baseline or more, or that does so
         before it becomes NaN, where the baseline is the larger of the initial loss and the loss
-        of the best constant prediction; (2) weights that move more than ten times their norm in
-        the second half of the run while the loss decreases by less than 5 %, in a model that
-        underfits (skill below 0.5). Between three and ten times the norm, it requires that the
-        model is no better than a constant prediction, and is info if another rule found a cause.
+        of the best constant prediction; (2) weights that move more than 20 times their norm over
+        the run while the loss decreases by less than 5 % in its second half, in a model that
+        underfits (skill below 0.5). Between 6 and 20 times the norm, it requires that the model
+        is no better than a constant prediction, and is info if another rule found a cause.
     Why it is bad: the steps overshoot the minimum.
     What to do: use a tenth of the learning rate, warm-up, gradient clipping or less momentum.
     When it is wrong: the loss rises by design, or the labels cannot be learned.
-    Source: Cohen et al. 2021: steps overshoot if the curvature exceeds 2/η. Weights that moved ten
+    Source: Cohen et al. 2021: steps overshoot if the curvature exceeds 2/η. Weights that moved 20
         times their norm could have reached any point; if the loss has not decreased, they
         oscillate. Both criteria are independent of the scale of the loss, the batch size and the
         optimizer.
@@ -96,7 +96,7 @@ def _check_path_length(run: RunView) -> Finding | None:
         return None
     second_half = windows[len(windows) // 2 :]
     decrease = second_half[0] - second_half[-1]
-    length = float(np.fmax.reduce(lengths)) / 2
+    length = float(np.fmax.reduce(lengths))
     is_unskilled = is_no_better_than_constant(run)
     limit = _MAX_PATH_LENGTH_OF_UNSKILLED if is_unskilled else _MAX_PATH_LENGTH
     makes_progress = decrease > _MIN_LOSS_DECREASE * abs(second_half[0])
@@ -108,12 +108,12 @@ def _check_path_length(run: RunView) -> Finding | None:
         "The weights move far without decreasing the loss",
         {
             "weight_path_length": length,
-            "expected_below": _MAX_PATH_LENGTH,
+            "expected_below": limit,
             "loss_decrease": float(decrease),
             "relative_loss_decrease": relative_loss_decrease(run),
             "skill": final_skill(run),
         },
-        f"In the second half of the run, the weights moved {length:.1f} times their norm, while "
+        f"The weights moved {length:.1f} times their norm over the run, while in its second half "
         f"the loss changed from {second_half[0]:.3g} to {second_half[-1]:.3g}.",
         "warning",
     )

@@ -15,7 +15,7 @@ from keras_l4.rules._statistics import finite_median, first_quarter, last_quarte
 
 _MAX_FRACTION = 0.5
 _MIN_SAMPLES = 4
-_Kind: TypeAlias = Literal["swallowed", "flushed"]
+_Kind: TypeAlias = Literal["updates", "gradients"]
 
 
 class Underflow(Rule):
@@ -40,19 +40,19 @@ class Underflow(Rule):
     def check(self, run: RunView) -> Iterator[Finding]:
         if run.nonfinite_since is not None:
             return
-        swallowed = _find_swallowed_updates(run)
-        if len(swallowed):
-            yield _finding(run, swallowed, "swallowed", "warning")
+        indices = _variables_with_lost_updates(run)
+        if len(indices):
+            yield _finding(run, indices, "updates", "warning")
             return
-        flushed = _find_flushed_gradients(run)
-        if len(flushed):
-            yield _finding(run, flushed, "flushed", "warning" if underfits(run) else "info")
+        indices = _variables_with_lost_gradients(run)
+        if len(indices):
+            yield _finding(run, indices, "gradients", "warning" if underfits(run) else "info")
 
     def is_tentative(self, finding: Finding) -> bool:
         return True
 
 
-def _find_swallowed_updates(run: RunView) -> np.ndarray:
+def _variables_with_lost_updates(run: RunView) -> np.ndarray:
     """`int64[n]`: indices of the variables whose updates are rounded to 0."""
     updates, block = run.values("update_norm"), run.record.block
     if len(updates) < _MIN_SAMPLES or "gradient_norm" not in block.values:
@@ -60,11 +60,11 @@ def _find_swallowed_updates(run: RunView) -> np.ndarray:
     rows = block.rows("update_norm")
     is_applied = (block.learning_rate[rows] > 0) & ~block.skipped[rows]
     gradients = run.values("gradient_norm")[rows]
-    is_swallowed = (updates == 0) & (gradients > 0) & is_applied[:, None]
-    return np.flatnonzero(is_swallowed.mean(axis=0) > _MAX_FRACTION)
+    is_lost = (updates == 0) & (gradients > 0) & is_applied[:, None]
+    return np.flatnonzero(is_lost.mean(axis=0) > _MAX_FRACTION)
 
 
-def _find_flushed_gradients(run: RunView) -> np.ndarray:
+def _variables_with_lost_gradients(run: RunView) -> np.ndarray:
     """`int64[n]`: indices of the float16 variables whose gradients underflow."""
     float16 = _float16_variables(run)
     fractions = map(run.values, ("zero_fraction", "subnormal_fraction"))
@@ -89,14 +89,14 @@ def _float16_variables(run: RunView) -> np.ndarray:
 def _finding(run: RunView, indices: np.ndarray, kind: _Kind, severity: Severity) -> Finding:
     first = run.variables[indices[0]]
     explanation = {
-        "swallowed": f"The updates of {first.path} are too small to change it: in {first.dtype}, "
+        "updates": f"The updates of {first.path} are too small to change it: in {first.dtype}, "
         "the sum is rounded to the old weight.",
-        "flushed": f"More than half of the gradient elements of {first.path} have become zero or "
+        "gradients": f"More than half of the gradient elements of {first.path} have become zero or "
         "subnormal in float16, or all elements of all variables are.",
     }[kind]
     return Finding(
         code="underflow",
-        title="Updates are lost by rounding" if kind == "swallowed" else "Gradients underflow",
+        title="Updates are lost by rounding" if kind == "updates" else "Gradients underflow",
         severity=severity,
         layers=run.layer_names(indices),
         first_step=run.first_step,

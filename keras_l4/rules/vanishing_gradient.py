@@ -61,8 +61,8 @@ class VanishingGradient(Rule):
                 "num_layers": len(profile),
                 "skill": final_skill(run),
             },
-            explanation=f"‖g‖/‖w‖ decreases by a factor of {np.exp(-slope):.2g} per layer towards "
-            f"the input, and by {1 / total:.1g} over {len(profile)} layers"
+            explanation=f"‖g‖/‖w‖ is multiplied by {np.exp(-slope):.2g} per layer towards the "
+            f"input, and by {1 / total:.1g} over {len(profile)} layers"
             + ("; the model underfits." if is_harmful else "; the model learns nevertheless."),
             advice="Use relu-like activations with He initialization, add normalization or "
             "residual connections, or remove layers.",

@@ -6,5 +6,5 @@ blocks (`block_stream.py`, `read_schedule.py`, `step_index.py`), writes them (`r
 `histograms.py`) and passes them to its members (`member.py`). `options.py` has the arguments that
 all callbacks have in common, `config.py` merges those of several callbacks.
 
-This package must not import `callbacks` or `observers`.
+This package must not import `callbacks`, and it imports no `observers`.
 """

@@ -57,22 +57,21 @@ class BlockStream:
         """Stores the loss that Keras reported for a batch of the current epoch."""
         self._step_index.record_loss(batch, loss)
 
-    def due(self) -> Iterator[StepBlock]:
+    def read_due_blocks(self) -> Iterator[StepBlock]:
         """Yields the blocks to read before the next execution; requests later ones."""
         capacity = self.recorder.capacity
         if self._schedule.is_timed_out():
-            yield from self.drain()
+            yield from self.read_all_blocks()
         elif self._schedule.is_read_due(capacity):
             yield from self._next()
         elif not self._reader.has_pending_request and self._schedule.is_request_due(capacity):
             self._request()
-        # Even right after a read: its rows and samples were requested some steps ago, and the
-        # steps since then may have filled the sample buffer.
+        # Check this after a read, too: later steps may have filled the sample buffer.
         if self._schedule.are_samples_due(capacity, self._reader.num_rows):
             self._breaker.call("reading samples", self._reader.request_samples)
             self._schedule.mark_samples_requested()
 
-    def drain(self) -> Iterator[StepBlock]:
+    def read_all_blocks(self) -> Iterator[StepBlock]:
         """Yields all steps that were not read yet."""
         if self._reader.has_pending_request:
             yield from self._next()

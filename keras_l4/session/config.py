@@ -37,7 +37,7 @@ class SessionConfig:
     ) -> SessionConfig:
         """Merges the options of several callbacks.
 
-        The most frequent of their intervals and all of their quantities are used. Other options
+        The smallest of their intervals and all of their quantities are used. Other options
         must be equal where they are not the default.
 
         Args:

@@ -18,8 +18,8 @@ class FitInstrumentation:
     """Instruments the optimizers of one model and rebuilds its train function for them.
 
     The traced function is cached for the next `fit` with the same configuration, so that a loop
-    over `fit(epochs=1)` traces once. `compile()` invalidates the cache; we detect it by
-    `model.train_function` no longer being the one that we left there.
+    over `fit(epochs=1)` traces once. The cache is discarded if `model.train_function` has been
+    replaced, for example by `compile()`.
 
     Args:
         model: The model.
@@ -42,8 +42,8 @@ class FitInstrumentation:
     def of_model(cls, model: Any) -> FitInstrumentation:
         """Returns the instrumentation of `model`, which is stored in the model itself.
 
-        The model is the only place that lives exactly as long: the instrumentation refers to the
-        model's functions, and these refer to the model.
+        The model is the only place that lives exactly as long as the functions: the
+        instrumentation refers to them, and they refer to the model.
         """
         # Assigned through `vars`: Keras, TensorFlow and torch track attribute assignments.
         instrumentation: FitInstrumentation = vars(model).setdefault("_keras_l4_fit", cls(model))
@@ -125,7 +125,7 @@ class FitInstrumentation:
             self._train_step = None
         self.model.train_function = self._original_function
         if self._original_function is None:
-            # Not traced yet. It marks the model, so that the next `fit` can see whether `compile`
-            # was called in between.
+            # Not traced yet. This function marks the model, so that the next `fit` can see whether
+            # `compile` was called in between.
             self.model.make_train_function()
             self._original_function = self.model.train_function

@@ -23,7 +23,10 @@ _writers: WeakValueDictionary[Path, RunWriter] = WeakValueDictionary()
 
 
 class RunWriter:
-    """Writes the event file of a session, if it has a directory and until writing fails.
+    """Writes the event file of a session that has a directory.
+
+    After a failure to write a block, an annotation or the findings, none of them is written any
+    more. Histograms are separate: `write_histograms` raises, and its caller handles the exception.
 
     Attributes:
         previous_step: Last step in the directory before this session; 0 if there is none.
@@ -79,7 +82,7 @@ class RunWriter:
             self._breaker.call(WRITING, write)
 
     def write_histograms(self, step: int, histograms: Mapping[str, np.ndarray]) -> None:
-        """Appends histograms; may raise."""
+        """Appends histograms. Raises if writing fails, unlike the other methods."""
         if self._writer is not None:
             self._writer.write_histograms(step, histograms)
 

@@ -128,9 +128,12 @@ class Session:
             self._stream.begin_epoch(epoch)
 
     def begin_batch(self) -> None:
-        """Reads what is due. On JAX, the state of the previous step is not donated yet."""
+        """Reads the steps that are due.
+
+        Reads before the step starts, because JAX then reuses the memory of the previous state.
+        """
         self._open_stream()
-        for block in self._stream.due() if self._stream else ():
+        for block in self._stream.read_due_blocks() if self._stream else ():
             self._deliver(block)
         self._schedule.begin_execution()
         self._has_begun = True
@@ -140,17 +143,17 @@ class Session:
         if self._stream is not None and loss is not None:
             self._stream.record_loss(batch, loss)
 
-    def flush_at_batch_begin(self) -> None:
+    def read_all_steps_at_batch_begin(self) -> None:
         """Reads all steps so far, after `begin_batch` was called for the next one."""
         if self._stream is not None:
-            self.flush()
-            # The read counted the step that begins as read, too.
+            self.read_all_steps()
+            # `read_all_steps` also marked the beginning step as read; count it again.
             self._schedule.begin_execution()
 
-    def flush(self) -> None:
+    def read_all_steps(self) -> None:
         """Reads all new steps, and passes them to the writer, the hooks and the members."""
         self._open_stream()
-        for block in self._stream.drain() if self._stream else ():
+        for block in self._stream.read_all_blocks() if self._stream else ():
             self._deliver(block)
 
     def _deliver(self, block: StepBlock) -> None:
@@ -168,7 +171,7 @@ class Session:
 
     def end_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Reads all steps of the epoch; writes histograms if they are due."""
-        self.flush()
+        self.read_all_steps()
         self._inspector.end_epoch(self._last_step, epoch, logs)
         freq = self._config.histogram_freq
         if freq and (epoch + 1) % freq == 0:
@@ -181,8 +184,8 @@ class Session:
 
     def finish(self) -> None:
         """Ends a training that was not interrupted: the members report their results."""
-        self.flush()
-        if self._has_begun and not (self.has_read_steps or self._breaker.is_open(READING)):
+        self.read_all_steps()
+        if self._has_begun and not (self.has_read_steps or self._breaker.is_disabled(READING)):
             warn_no_step(self._optimizer.name)
         self._inspector.finish(self._last_step)
         self._writer.write_findings(final_report(self.members))
@@ -198,7 +201,7 @@ class Session:
             stack.callback(self._writer.close)
             stack.callback(self._instrumentation.stop, self._optimizer)
             stack.callback(lambda: self._inspector.on_fit_exit(self._last_step))
-            self.flush()
+            self.read_all_steps()
 
 
 def _read_schedule(config: SessionConfig, members: Sequence[SessionMember]) -> ReadSchedule:

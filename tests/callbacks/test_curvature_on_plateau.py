@@ -137,7 +137,7 @@ def test_the_budget_limits_requested_measurements(
     budget: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     early: list[Session] = []
-    monkeypatch.setattr(Session, "flush_at_batch_begin", lambda self: early.append(self))
+    monkeypatch.setattr(Session, "read_all_steps_at_batch_begin", lambda self: early.append(self))
     measures, diagnostics = curvature(budget=budget), TrainingDiagnostics(flush_every=1, verbose=0)
     train(at_saddle(), measures, diagnostics, epochs=EPOCHS)
     assert bool(measures.measurements) == (budget is None)

@@ -45,7 +45,7 @@ def test_extreme_eigenvalues_agree_with_scipy() -> None:
 
 
 def test_isolated_eigenvalue_is_found_once() -> None:
-    # Without reorthogonalisation it is found several times.
+    # Without reorthogonalization it is found several times.
     values = np.append(np.linspace(0, 1, 199), 100.0)
     found = lanczos(operator(matrix(values)), start(200), 200, 1e-15)
     assert np.sum(found.values > 50) == 1

@@ -1,4 +1,4 @@
-"""P4: saved files are those of stock Keras, and load with and without keras_l4."""
+"""Saved files are those of stock Keras, and load with and without keras_l4."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""P4: config, clones, copies and pickles of an optimizer, recording or not."""
+"""Config, clones, copies and pickles of an optimizer, recording or not."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import pytest
 
 from keras_l4 import callbacks
 from keras_l4.forensics.batch_buffer import BatchBuffer
-from keras_l4.keras_internals.fit import fit_arguments
+from keras_l4.keras_internals.fit_exit import fit_arguments
 from tests.training import STEPS, build, train
 
 CALLBACKS: dict[str, Callable[[Path], list[Any]]] = {

@@ -1,4 +1,4 @@
-"""P2: every step of the optimizer has a row, with its number, epoch and batch."""
+"""Every step of the optimizer has a row, with its number, epoch and batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""P6: a failing diagnostic is disabled with one warning; training continues."""
+"""A failing diagnostic is disabled with one warning; training continues."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_full_disk_stops_writing_but_not_hooks(
     hook = [lambda block: steps.extend(block.steps)]
     (warning,) = train_and_collect_warnings(stock, diagnostics_for(tmp_path, hook))
 
-    assert "writing event files failed and is switched off; training goes on." in warning
+    assert "writing event files failed and is disabled; training continues." in warning
     assert "No space left on device" in warning
     assert steps == [*range(1, EPOCHS * STEPS + 1)]
     if calls:

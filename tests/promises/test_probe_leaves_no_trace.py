@@ -1,4 +1,4 @@
-"""P1 for the probe: assignments and random draws of layers in the probe have no effect."""
+"""The probe changes nothing: assignments and random draws of layers in it have no effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""P1: weights and slots are bit-for-bit those of the stock optimizer without a callback."""
+"""Weights and slots are bit-for-bit those of the stock optimizer without a callback."""
 
 from __future__ import annotations
 

@@ -25,7 +25,17 @@ def test_long_path_without_progress_is_a_warning() -> None:
     steps = block(ratio=0.2, loss=np.ones(NUM_STEPS))
     (finding,) = found(record(steps, accuracy=0.5), "learning-rate-too-high")
     assert finding.severity == "warning"
-    assert 19 < finding.evidence["weight_path_length"] < 21
+    assert 39 < finding.evidence["weight_path_length"] < 41
+    assert finding.evidence["expected_below"] == 20
+    assert "times their norm over the run, while in its second half" in finding.explanation
+
+
+def test_unskilled_model_is_reported_with_its_lower_limit() -> None:
+    steps = block(ratio=0.05, loss=np.ones(NUM_STEPS))
+    (finding,) = found(record(steps, accuracy=CONSTANT_ACCURACY), "learning-rate-too-high")
+    assert finding.evidence["expected_below"] == 6
+    assert 6 < finding.evidence["weight_path_length"] < 20
+    assert found(record(steps, accuracy=0.5), "learning-rate-too-high") == []
 
 
 def test_shrinking_weights_are_measured_by_their_initial_norm() -> None:

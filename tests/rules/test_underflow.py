@@ -15,12 +15,12 @@ def half() -> ModelMetadata:
     return replace(metadata, layers=layers)
 
 
-def test_swallowed_updates_are_a_warning() -> None:
+def test_lost_updates_are_a_warning() -> None:
     (finding,) = found(record(block(update_norm=0.0)), "underflow")
-    assert (finding.evidence["kind"], finding.severity) == ("swallowed", "warning")
+    assert (finding.evidence["kind"], finding.severity) == ("updates", "warning")
 
 
-def test_zero_gradient_is_no_swallowed_update() -> None:
+def test_zero_gradient_is_no_lost_update() -> None:
     assert found(record(block(gradient=0.0, update_norm=0.0)), "underflow") == []
 
 
@@ -28,7 +28,7 @@ def test_growing_zero_fraction_in_float16_is_a_warning() -> None:
     zeros = np.linspace(0.2, 0.9, NUM_STEPS)[:, None]
     steps = block(zero_fraction=zeros, subnormal_fraction=0.0)
     (finding,) = found(record(steps, half(), accuracy=CONSTANT_ACCURACY), "underflow")
-    assert (finding.evidence["kind"], finding.severity) == ("flushed", "warning")
+    assert (finding.evidence["kind"], finding.severity) == ("gradients", "warning")
     assert (
         found(record(steps, accuracy=CONSTANT_ACCURACY), "underflow") == []
     )  # In float32, relu causes them.
@@ -43,7 +43,7 @@ def test_zero_gradient_of_all_float16_layers_is_a_warning() -> None:
     """As with a loss of 1e-6 without loss scaling."""
     steps = block(gradient=0.0, update_norm=0.0, zero_fraction=1.0)
     (finding,) = found(record(steps, half(), accuracy=CONSTANT_ACCURACY), "underflow")
-    assert (finding.evidence["kind"], finding.severity) == ("flushed", "warning")
+    assert (finding.evidence["kind"], finding.severity) == ("gradients", "warning")
     assert found(record(steps, accuracy=CONSTANT_ACCURACY), "underflow") == []
 
 

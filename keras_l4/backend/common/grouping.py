@@ -18,7 +18,7 @@ def group_by_key(keys: tuple[Hashable, ...]) -> tuple[list[list[int]], np.ndarra
     """
     by_key: dict[Hashable, list[int]] = {}
     for position, key in enumerate(keys):
-        # Positions are no keys: keys are tuples.
+        # A position cannot equal a key, because keys are tuples.
         by_key.setdefault(position if key is None else key, []).append(position)
     groups = sorted(by_key.values(), key=lambda group: len(group) == 1)
     order = np.argsort(np.concatenate(groups), kind="stable")

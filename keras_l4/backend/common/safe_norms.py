@@ -18,8 +18,8 @@ from keras_l4.backend.interface import Tensor
 # A square below the smallest normal float32 may be flushed to zero. If the sum of squares is at
 # least this much per element, the flushed squares are less than 1e-6 of it.
 _MIN_MEAN_SQUARE = float(np.finfo(np.float32).tiny) * 1e6
-# Divided by 2¹⁰⁰, a float32 whose square overflows has a square; multiplied by it, one whose square
-# underflows. The reciprocal of the scale is a float32, too: XLA multiplies by it instead of dividing.
+# Scaling by 2¹⁰⁰ keeps squares in range: large values are divided by it, small values are multiplied
+# by it. The reciprocal of the scale is a float32, too: XLA multiplies by it instead of dividing.
 _SCALE = np.float32(2.0**100)
 # A sparse gradient has an unknown number of rows: assume this many elements.
 _ASSUMED_SPARSE_SIZE = 2**24
@@ -34,7 +34,7 @@ def safe_norms(tensors: Sequence[Tensor]) -> Tensor:
     """
     norms = backend.reductions.fast_norms(tensors)
     minima = backend.core.constant(_min_norms(tuple(tuple(x.shape) for x in tensors)), norms)
-    # False for NaN, which needs no second pass but is rare.
+    # NaN compares False and triggers the second pass. This is unnecessary, but rare.
     is_accurate = (norms >= minima) & (norms < np.inf)
     return backend.core.cond(
         backend.core.all_true(is_accurate),
@@ -60,7 +60,7 @@ def _scaled_squares(x: Tensor, scale: Tensor) -> list[Tensor]:
 
 @functools.cache
 def _min_norms(shapes: tuple[tuple[int | None, ...], ...]) -> np.ndarray:
-    """Returns the norm of each shape from which on a fast norm is accurate."""
+    """Returns, for each shape, the smallest norm at which the fast norm is accurate."""
     return np.sqrt([_size(shape) * _MIN_MEAN_SQUARE for shape in shapes]).astype(np.float32)
 
 

@@ -11,7 +11,8 @@ of the old one if the caller donates it.
 Recording must not change a bit of the trained weights. XLA moves transposes, reshapes and
 factors through everything that reads them, and fuses a value into all of its readers. A second reader
 of a gradient may therefore change how the update is rounded. `gradients.py` gives the measurements
-tensors of their own, `core.apply_unless` and `reductions.py` have barriers.
+tensors of their own, `core.apply_unless` selects the updated values with a `cond`, and
+`reductions.py` has barriers.
 
 # Note on costs
 

@@ -21,7 +21,7 @@ from keras_l4.backend.jax.core import to_float32
 
 # Arrays of at most so many elements are packed.
 _MAX_PACKED_SIZE = 2**14
-# For the norms of every step, since a packed array is copied.
+# This limit applies to norms, which are computed at every step: a packed array is copied.
 _MAX_PACKED_SIZE_OF_NORMS = 2**12
 _OPERATIONS = {
     "count": jax.lax.add,
@@ -70,7 +70,7 @@ class ElementReduction:
 
     Attributes:
         map_elements: See `Reductions.reduce_elements`.
-        reductions: See there, too.
+        reductions: See `Reductions.reduce_elements`.
     """
 
     map_elements: Callable[..., list[Tensor]]

@@ -28,7 +28,7 @@ class BranchWeightBuffer:
     """A buffer that a branch of the step writes to. Implements `WeightBuffer`.
 
     Attributes:
-        rings: One variable like each of the weights.
+        rings: One variable per weight, with its shape and dtype.
         update_inputs: The scalars that the optimizer's update depends on: learning rate, iterations.
     """
 

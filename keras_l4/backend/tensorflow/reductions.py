@@ -21,7 +21,7 @@ from keras_l4.backend.tensorflow.core import to_accumulation_dtype
 
 # Vectors of at most so many elements are packed.
 _MAX_PACKED_SIZE = 2**17
-# For the norms of every step, since a packed tensor is copied.
+# This limit applies to norms, which are computed at every step: a packed tensor is copied.
 _MAX_PACKED_SIZE_OF_NORMS = 2**12
 _INTEGER_DTYPES = {2: tf.int16, 4: tf.int32, 8: tf.int64}
 _OPERATIONS = {
@@ -32,7 +32,7 @@ _OPERATIONS = {
     "sum": tf.reduce_sum,
 }
 ReduceTensor: TypeAlias = Callable[..., Sequence[Tensor]]
-"""Reduces a tensor, given with its element of each vector, to one scalar per reduction."""
+"""Called with a tensor and its scalar from each vector; returns one scalar per reduction."""
 
 
 def reduce_elements(
@@ -78,7 +78,7 @@ class ElementReduction:
 
     Attributes:
         map_elements: See `Reductions.reduce_elements`.
-        reductions: See there, too.
+        reductions: See `Reductions.reduce_elements`.
     """
 
     map_elements: Callable[..., list[Tensor]]

@@ -3,13 +3,13 @@
 # Note on waiting
 
 A branch in Python needs the value of its flag, so that it waits for the device (`core.to_flag`,
-`core.logical_or`). Nothing else in this package does: the counters of the recorder live on the CPU
+`core.logical_or`). No other function waits: the counters of the recorder live on the CPU
 (`ring_buffer.py`), and constants are copied to the device once (`core.constant`).
 
 # Note on costs
 
-To start an operation takes a CPU as long as to process some ten thousand elements, and a GPU as long
-as a million (the latter is an estimate). `reductions.py` stacks tensors of one shape.
+Starting an operation on a CPU costs as much as processing about 10,000 elements (on a GPU about a
+million, an estimate). `reductions.py` stacks tensors of one shape.
 
 # Note on gradients
 

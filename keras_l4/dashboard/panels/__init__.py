@@ -1,8 +1,8 @@
 """The panels of the tab on the server: one file per route.
 
 A new file in this folder is a new route: `import_submodules` imports it, and its `Panel` class
-registers itself. The browser's part is the ES module of the same name in `static/panels`. A panel
-that only draws data of another route needs the ES module only.
+registers itself. The ES modules in `static/panels` draw the panels: most request the route of the
+same name, some request several routes.
 """
 
 from keras_l4.dashboard.panel import PANELS

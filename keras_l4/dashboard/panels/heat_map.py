@@ -64,7 +64,7 @@ def cached_layer_series(
 def _layer_series(run: Run, quantity: str) -> LayerSeries:
     series = run.series(quantity)
     parts = [block.series(quantity) for block in run.blocks if quantity in block.values]
-    # `concatenate` fills in NaN for layers that a block does not have.
+    # `concatenate_series` fills in NaN for layers that a block does not have.
     ones = [Series(p.steps, p.names, np.ones(p.values.shape, np.float32)) for p in parts]
     return LayerSeries(series, concatenate_series(ones, series.names).values == 1)
 
@@ -72,7 +72,7 @@ def _layer_series(run: Run, quantity: str) -> LayerSeries:
 def heat_map_json(layers: LayerSeries, steps: StepRange) -> dict[str, Any]:
     """Returns the finite maximum per layer and bin, and how many values were NaN or Inf.
 
-    `not_finite` is sparse: one row `[layer, bin, steps with NaN, steps with Inf]` per cell that
+    `nonfinite` is sparse: one row `[layer, bin, steps with NaN, steps with Inf]` per cell that
     has either.
     """
     bins = _affordable_bins(layers.series, steps)
@@ -87,7 +87,7 @@ def heat_map_json(layers: LayerSeries, steps: StepRange) -> dict[str, Any]:
         "bins": bins.as_dict(),
         "num_measured": len(in_bins),
         "maximum": encode_float32(bins.reduce(np.fmax, in_bins, finite).T),
-        "not_finite": encode_array(_nonzero_cells(num_nan.T, num_inf.T)),
+        "nonfinite": encode_array(_nonzero_cells(num_nan.T, num_inf.T)),
     }
 
 

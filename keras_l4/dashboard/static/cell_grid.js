@@ -6,7 +6,13 @@ import { el } from "./elements.js";
 const MAX_DOTS = 2000;
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-/** Values outside the color scale: text for the legend, and color. Mark `i` is `MARKS[i - 1]`. */
+/** Width in pixels beside the cells of a heat map: names, color bar and margins (an estimate). */
+export const WIDTH_BESIDE_CELLS = 220;
+
+/** Marks of values outside the color scale; 0 is no mark. */
+export const [NAN, INF, OVERFLOW, ZERO] = [1, 2, 3, 4];
+
+/** Text for the legend, and color. Mark `i` is `MARKS[i - 1]`. */
 export const MARKS = [
   ["NaN", "nan"],
   ["Inf", "inf"],

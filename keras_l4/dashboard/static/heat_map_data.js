@@ -1,11 +1,8 @@
 // Data of the route heat_map, prepared for a grid of cells.
 import { decodeArray, fetchJson } from "./api.js";
-import { stepsOfBin } from "./cell_grid.js";
+import { INF, NAN, stepsOfBin, ZERO } from "./cell_grid.js";
 import { formatCount, formatNumber, formatSteps } from "./elements.js";
 import { colorScale } from "./quantities.js";
-
-// Numbers of MARKS in cell_grid.js.
-const [NAN, INF, ZERO] = [1, 2, 4];
 
 /** Fetches the heat map of a run for the steps of the view, with one column per pixel at most. */
 export async function fetchHeatMap(run, view, quantity, widthInPixels) {
@@ -15,7 +12,7 @@ export async function fetchHeatMap(run, view, quantity, widthInPixels) {
   const maximum = decodeArray(response.maximum);
   const z = maximum.map((row) => row.map(scale.transform));
   const nonfinite = new Map();
-  for (const [row, bin, nan, inf] of decodeArray(response.not_finite)) nonfinite.set(`${row} ${bin}`, { nan, inf });
+  for (const [row, bin, nan, inf] of decodeArray(response.nonfinite)) nonfinite.set(`${row} ${bin}`, { nan, inf });
   const marks = createMarks(maximum, nonfinite, scale);
   return { ...response, run, scale, maximum, z, nonfinite, marks, ...colorRange(z) };
 }

@@ -63,9 +63,10 @@ async function start() {
   host.onThemeChange(() => frames.forEach((frame) => frame.refresh()));
   host.onReload(() => reload(true));
   // Plotly keeps server and page busy for a second, so the findings, which are text, come first.
-  frames[0].start().then(() => {
+  const findings = frames.find((frame) => frame.panel.name === "findings");
+  findings.start().then(() => {
     preloadPlotly();
-    frames.slice(1).forEach((frame) => frame.start());
+    for (const frame of frames) if (frame !== findings) frame.start();
   });
   setInterval(() => toolbar.isAutoRefreshOn && host.isVisible() && reload(false), POLL_MS);
 }

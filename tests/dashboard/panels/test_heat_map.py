@@ -64,7 +64,7 @@ def test_each_bin_shows_its_finite_maximum(
 def test_every_nan_and_inf_is_counted_in_its_bin(log_dir: Path, serve: Serve) -> None:
     answer = serve().json("heat_map", run=RUN, quantity="gradient_norm", bins=100)
     assert answer["bins"]["size"] == 2
-    assert decode_array(answer["not_finite"]).tolist() == [
+    assert decode_array(answer["nonfinite"]).tolist() == [
         [1, 8, 1, 0],
         [1, 9, 0, 1],
         [2, 75, 0, 1],
@@ -98,7 +98,7 @@ def test_layer_missing_in_an_earlier_segment_is_not_counted_as_nan(
     maximum = decode_array(answer["maximum"])
     assert np.isnan(maximum[2, :10]).all()
     assert np.isfinite(maximum[2, 10:]).all()
-    assert not len(decode_array(answer["not_finite"]))
+    assert not len(decode_array(answer["nonfinite"]))
 
 
 def test_number_of_cells_is_limited(tmp_path: Path, serve: Serve) -> None:

@@ -1,6 +1,6 @@
 // Compare runs: heat maps side by side, and where the runs begin to differ.
 import { fetchJson } from "../api.js";
-import { CellGrid, stepsOfBin } from "../cell_grid.js";
+import { CellGrid, stepsOfBin, WIDTH_BESIDE_CELLS } from "../cell_grid.js";
 import { el } from "../elements.js";
 import { fetchHeatMap, heatMapCellText, heatMapCsvRows, heatMapSummary } from "../heat_map_data.js";
 import { QUANTITIES } from "../quantities.js";
@@ -32,7 +32,7 @@ export async function draw(frame, view) {
   }
   const quantity = view.quantity ?? "gradient_norm";
   const names = [view.run, ...others];
-  const width = frame.body.clientWidth / Math.min(2, names.length) - 220;
+  const width = frame.body.clientWidth / Math.min(2, names.length) - WIDTH_BESIDE_CELLS;
   const heatMaps = await Promise.all(names.map((run) => fetchHeatMap(run, view, quantity, width)));
   frame.showNotice(`Quantity: ${QUANTITIES[quantity]}.`);
   frame.csvRows = () => csvRows(heatMaps);

@@ -1,5 +1,5 @@
 // Heat map: one quantity of all layers over steps.
-import { CellGrid, stepsOfBin } from "../cell_grid.js";
+import { CellGrid, stepsOfBin, WIDTH_BESIDE_CELLS } from "../cell_grid.js";
 import { createSelect, setOptions } from "../elements.js";
 import { fetchHeatMap, heatMapCellText, heatMapCsvRows, heatMapSummary } from "../heat_map_data.js";
 import { QUANTITIES } from "../quantities.js";
@@ -12,9 +12,9 @@ export const description =
 export const dependsOn = ["run", "quantity", "first", "last", "layer", "finding"];
 
 export function setup(frame, view) {
-  frame.quantities = createSelect("Quantity", (quantity) => view.set({ quantity }));
-  frame.quantities.select.id = "quantity";
-  frame.controls.append(frame.quantities.node);
+  frame.quantitySelect = createSelect("Quantity", (quantity) => view.set({ quantity }));
+  frame.quantitySelect.select.id = "quantity";
+  frame.controls.append(frame.quantitySelect.node);
   frame.grid = new CellGrid(view, (row, bin) => {
     const { layers, bins } = frame.heatMap;
     view.set({ layer: layers[row], step: stepsOfBin(bins, bin)[0] });
@@ -26,8 +26,9 @@ export async function draw(frame, view) {
   const recorded = view.runs.find((run) => run.name === view.run)?.quantities ?? {};
   const options = Object.keys(QUANTITIES).filter((name) => name in recorded);
   const quantity = options.includes(view.quantity) ? view.quantity : (options[0] ?? "gradient_norm");
-  setOptions(frame.quantities.select, options, quantity, (name) => QUANTITIES[name]);
-  const heatMap = await fetchHeatMap(view.run, view, quantity, frame.body.clientWidth - 220);
+  setOptions(frame.quantitySelect.select, options, quantity, (name) => QUANTITIES[name]);
+  const width = frame.body.clientWidth - WIDTH_BESIDE_CELLS;
+  const heatMap = await fetchHeatMap(view.run, view, quantity, width);
   const { layers } = heatMap;
   frame.heatMap = heatMap;
   frame.showNotice(heatMapSummary(heatMap));

@@ -1,6 +1,6 @@
 // NaN and Inf: which variables had a non-finite gradient at which steps, and the loss scale.
 import { decodeArray, fetchJson } from "../api.js";
-import { binAxis, CellGrid, stepsOfBin } from "../cell_grid.js";
+import { binAxis, CellGrid, INF, NAN, OVERFLOW, stepsOfBin } from "../cell_grid.js";
 import { drawChart, followZoom, themeColor } from "../chart.js";
 import { el, formatCount, formatSteps } from "../elements.js";
 
@@ -10,8 +10,8 @@ export const description =
   "Variables with a non-finite gradient at any step, in forward order; below them the loss scale, if the loss is scaled.";
 export const dependsOn = ["run", "first", "last"];
 
-// Numbers of MARKS in cell_grid.js.
-const [NAN, INF, OVERFLOW] = [1, 2, 3];
+// Width in pixels beside the cells: names and margins (an estimate).
+const WIDTH_BESIDE_CELLS = 160;
 
 export function setup(frame, view) {
   frame.grid = new CellGrid(view, (row, bin) => {
@@ -23,7 +23,7 @@ export function setup(frame, view) {
 }
 
 export async function draw(frame, view) {
-  const bins = Math.max(50, Math.round((frame.body.clientWidth - 160) / 2));
+  const bins = Math.max(50, Math.round((frame.body.clientWidth - WIDTH_BESIDE_CELLS) / 2));
   const response = await fetchJson("nonfinite", { run: view.run, ...view.stepRange, bins });
   const cells = new Map(decodeArray(response.cells).map((cell) => [`${cell[0]} ${cell[1]}`, cell]));
   const timeline = { ...response, cells };

@@ -11,7 +11,7 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from types import FrameType
+from types import CellType, FrameType
 from typing import Any
 
 import keras
@@ -20,7 +20,7 @@ _exit_stack: ContextVar[contextlib.ExitStack | None] = ContextVar("fit_exit_stac
 
 
 @functools.cache
-def guard_fit() -> None:
+def wrap_fit() -> None:
     """Wraps `keras.Model.fit`, once per process, so that `on_fit_exit` works.
 
     Call it when a callback is created, before its `fit` begins.
@@ -29,28 +29,40 @@ def guard_fit() -> None:
     the data pipeline, in another callback or in the step, or a KeyboardInterrupt. Keras then calls
     no `on_train_end`; without the wrapper the optimizer would stay instrumented, and the event file
     open.
-
-    A `fit` that was looked up before is not wrapped: in
-    `model.fit(x, callbacks=[TrainingDiagnostics()])` Python evaluates `model.fit` first. For that
-    call `on_fit_exit` falls back to a finalizer of Keras' list of callbacks, which is freed when
-    `fit` returns or, after an exception, when the traceback is freed.
     """
-    fit = keras.Model.fit
+    cell = _cell_of_fit()
+    fit = keras.Model.fit if cell is None else cell.cell_contents
 
     @functools.wraps(fit)
-    def guarded_fit(*args: Any, **kwargs: Any) -> Any:
+    def wrapped_fit(*args: Any, **kwargs: Any) -> Any:
         with contextlib.ExitStack() as stack:
             token = _exit_stack.set(stack)
             stack.callback(_exit_stack.reset, token)
             return fit(*args, **kwargs)
 
-    keras.Model.fit = guarded_fit
+    if cell is None:
+        keras.Model.fit = wrapped_fit
+    else:
+        cell.cell_contents = wrapped_fit
+
+
+def _cell_of_fit() -> CellType | None:
+    """Returns the closure cell through which Keras' decorator of `fit` calls the function itself.
+
+    `model.fit(x, callbacks=[TrainingDiagnostics()])` looks `fit` up before it creates the callback,
+    so that a new attribute `keras.Model.fit` would come too late for this call. The decorator
+    `filter_traceback` reads its cell when it is called. None if a version of Keras has no such
+    decorator; the end of a `fit` that was looked up before is then noticed late, see `on_fit_exit`.
+    """
+    cells = keras.Model.fit.__closure__ or ()
+    return next((c for c in cells if getattr(c.cell_contents, "__name__", "") == "fit"), None)
 
 
 def on_fit_exit(function: Callable[[], None]) -> None:
     """Calls `function` when the `fit` that runs in this thread returns or raises.
 
-    Does nothing if no `fit` runs. See `guard_fit` for a `fit` that is not wrapped.
+    Does nothing if no `fit` runs. If the running `fit` is not wrapped, it calls `function` when
+    Keras' list of callbacks is freed, which is as `fit` returns or as its traceback is freed.
     """
     stack = _exit_stack.get()
     if stack is not None:
