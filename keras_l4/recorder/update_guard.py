@@ -64,6 +64,10 @@ class UpdateGuard:
 
     def apply(self, update: Callable[[], None], should_skip: Any) -> None:
         """Runs `update` unless `should_skip`."""
+        if should_skip is False:
+            # Known before the step runs: loss scaling decides, and `tf.cond` takes no Python bool.
+            update()
+            return
         pipeline = self._gradient_pipeline
         # Only the inner optimizer's variables: skipped steps, too, adapt the loss scale.
         state = [*pipeline.all_variables, *pipeline.inner.variables]
