@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from keras_l4 import backend
-from keras_l4.backend.common.safe_norms import safe_norms
+from keras_l4.backend.common.safe_norms import FLOAT32_MAX, safe_norms
 from keras_l4.backend.interface import Ring, Tensor, Variable
 from keras_l4.recorder.capacity import RingCapacity
 from keras_l4.recorder.config import RecorderConfig
@@ -133,8 +132,8 @@ class Recorder:
         counters = backend.ring_buffer.read_counters(self.counters)
         norms = safe_norms(step_gradients.gradients)
         is_due = counters[ROWS_POSITION] % self.config.every == 0
-        # NaN < Inf is False, so that one comparison finds both.
-        has_nonfinite_norm = backend.core.to_flag(~backend.core.all_true(norms < np.inf))
+        # NaN and Inf both compare False.
+        has_nonfinite_norm = backend.core.to_flag(~backend.core.all_true(norms <= FLOAT32_MAX))
         is_sampled = backend.core.to_flag((step_gradients.is_update & is_due) | has_nonfinite_norm)
         return PendingStep(
             counters=counters,

@@ -23,8 +23,9 @@ def trained() -> Any:
     return model
 
 
+# The name of the test does not contain the name of the package: JAX exports the names of callers.
 @pytest.mark.skipif(ON == "torch", reason="Keras cannot export a TensorFlow SavedModel from torch")
-def test_export_does_not_mention_keras_l4(trained: Any, tmp_path: Path) -> None:
+def test_export_does_not_mention_this_package(trained: Any, tmp_path: Path) -> None:
     trained.export(tmp_path, verbose=False)
 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

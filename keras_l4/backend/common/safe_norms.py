@@ -15,6 +15,9 @@ from keras import ops
 from keras_l4 import backend
 from keras_l4.backend.interface import Tensor
 
+# A finite norm is at most this. `norms < inf` would fail under `tf.debugging.enable_check_numerics`,
+# which allows no infinite constant in a graph.
+FLOAT32_MAX = np.finfo(np.float32).max
 # A square below the smallest normal float32 may be flushed to zero. If the sum of squares is at
 # least this much per element, the flushed squares are less than 1e-6 of it.
 _MIN_MEAN_SQUARE = float(np.finfo(np.float32).tiny) * 1e6
@@ -35,7 +38,7 @@ def safe_norms(tensors: Sequence[Tensor]) -> Tensor:
     norms = backend.reductions.fast_norms(tensors)
     minima = backend.core.constant(_min_norms(tuple(tuple(x.shape) for x in tensors)), norms)
     # NaN compares False and triggers the second pass. This is unnecessary, but rare.
-    is_accurate = (norms >= minima) & (norms < np.inf)
+    is_accurate = (norms >= minima) & (norms <= FLOAT32_MAX)
     return backend.core.cond(
         backend.core.all_true(is_accurate),
         lambda: norms,
